@@ -1,0 +1,79 @@
+"""From a list of neural networks to a paper. `snakemake --list-rules` explains each rule."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+
+# Another study is a config of its own, not a patch on the default one.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/obtain.smk"
+include: "rules/spectra.smk"
+include: "rules/weightwatcher.smk"
+include: "rules/audit.smk"
+include: "rules/merge.smk"
+include: "rules/statistics.smk"
+include: "rules/figures.smk"
+include: "rules/paper.smk"
+
+
+localrules:
+    paper,
+    figures,
+    tables,
+    statistics,
+    weightwatcher,
+    spectra,
+    clean,
+
+
+rule paper:
+    default_target: True
+    input:
+        expand(RESULTS / "paper" / "paper.{format}", format=["html", "pdf"]),
+        RESULTS / "audit.csv",
+        RESULTS / "tables" / "excluded.csv",
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+rule statistics:
+    input:
+        STATISTICS.values(),
+
+
+rule tables:
+    input:
+        TABLES.values(),
+
+
+rule weightwatcher:
+    input:
+        expand(DETAILS, model=MODELS),
+
+
+rule spectra:
+    input:
+        expand(SPECTRA, model=MODELS),
+
+
+rule clean:
+    shell:
+        "rm -rf {RESULTS}"
+
+
+onsuccess:
+    print(tell_excluded(Path(RESULTS)), file=sys.stderr, end="")

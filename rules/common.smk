@@ -1,0 +1,76 @@
+"""What the rules share: the validated study, the paths, and what each job depends on."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from snakemake.exceptions import WorkflowError
+
+from atlas.errors import InputError
+from atlas.study import audited, check_yaml_duplicates, load_study
+from atlas.workflow import code_of, keep_metadata, lock_folder, tell_excluded
+
+try:
+    for name in workflow.configfiles:
+        check_yaml_duplicates(name)
+    STUDY = load_study(config, config_name=str(workflow.configfiles[-1]))
+    if workflow.is_main_process and not workflow.dryrun:
+        lock_folder()
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+keep_metadata()
+
+RESULTS = Path("results") / STUDY.name
+LOGS = RESULTS / "logs"
+BENCHMARKS = RESULTS / "benchmarks"
+
+WEIGHTS = "weights/{model}.safetensors"
+QUALITIES = "results/zoo/{model}.json"
+SPECTRA = "results/spectra/{model}.parquet"
+DETAILS = RESULTS / "weightwatcher" / "{model}" / "details.csv"
+REFERENCE = RESULTS / "reference" / "{model}.csv"
+
+MODELS = list(STUDY.by_id)
+AUDITED = audited(STUDY)
+ZOO = [row.model for row in STUDY.rows if row.source == "zoo"]
+
+
+def code(script):
+    """The script and the modules that it imports: an edit of one of them reruns its rule."""
+    return code_of(Path(workflow.basedir) / "scripts", script)
+
+
+def versions(*packages):
+    """The installed versions that decide a result; a changed one reruns the rule."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            raise WorkflowError(f"{package} is not installed; run 'make install'") from None
+    return found
+
+
+def ids(models):
+    """A wildcard constraint that matches just these models (and nothing for none)."""
+    return "|".join(map(re.escape, models)) or "(?!)"
+
+
+def identity(wildcards):
+    """What decides the weights of a model; labels, family and quality are not in it."""
+    return STUDY.by_id[wildcards.model].identity()
+
+
+def decides_weights(wildcards):
+    """The versions that decide the weights of a model, by its source."""
+    source = STUDY.by_id[wildcards.model].source
+    packages = {
+        "zoo": ("torch", "mnist1d"),
+        "package": ("torch", "timm", STUDY.by_id[wildcards.model].location),
+        "file": (),
+    }
+    return versions(*packages[source])
+
+
+wildcard_constraints:
+    model=r"[a-z0-9][a-z0-9._-]*",
+    study=r"[a-z0-9][a-z0-9._-]*",

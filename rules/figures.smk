@@ -1,0 +1,85 @@
+"""Figures: one job each, so that each depends on just the tables and options that it shows."""
+
+LAYER = STUDY.config["figures"]["layer"]
+DENSITY_OF = LAYER["model"] or MODELS[0]
+
+SCATTER = ["primary_metric", "primary_quality", "reference_recipe", "controls"]
+
+FIGURE_TABLES = {
+    "overview": {
+        "models": TABLES["models"],
+        "correlations": STATISTICS["correlations"],
+    },
+    "quality_metrics": {
+        "models": TABLES["models"],
+        "correlations": STATISTICS["correlations"],
+    },
+    "generalization_gap": {
+        "models": TABLES["models"],
+        "correlations": STATISTICS["correlations"],
+    },
+    "within_families": {
+        "models": TABLES["models"],
+        "correlations": STATISTICS["correlations"],
+    },
+    "forest": {"correlations": STATISTICS["correlations"]},
+    "alpha_depth": {"models": TABLES["models"], "layers": TABLES["layers"]},
+    "spectral_density": {
+        "spectra": SPECTRA.format(model=DENSITY_OF),
+        "details": str(DETAILS).format(model=DENSITY_OF),
+    },
+    "controls": {"models": TABLES["models"], "controls": STATISTICS["controls"]},
+}
+
+# The options of the statistics that a figure shows; no other one redraws it.
+FIGURE_OPTIONS = {
+    "overview": [*SCATTER, "confidence"],
+    "quality_metrics": ["metrics", "primary_quality", "reference_recipe", "controls"],
+    "generalization_gap": ["metrics", "reference_recipe", "controls"],
+    "within_families": SCATTER,
+    "forest": ["primary_metric", "primary_quality", "controls", "confidence"],
+    "alpha_depth": ["controls"],
+    "spectral_density": [],
+    "controls": ["metrics", *SCATTER, "confidence"],
+}
+
+FIGURES = expand(
+    RESULTS / "figures" / "{figure}.{format}",
+    figure=FIGURE_TABLES,
+    format=["svg", "png"],
+)
+
+
+def asked(wildcards):
+    """What one figure shows: options of the statistics, or the layer of the spectral density."""
+    ask = {
+        name: STUDY.config["statistics"][name]
+        for name in FIGURE_OPTIONS[wildcards.figure]
+    }
+    if wildcards.figure == "spectral_density":
+        ask |= {"model": DENSITY_OF, "layer": LAYER["layer"]}
+    return ask
+
+
+rule draw_figure:
+    input:
+        unpack(lambda wildcards: FIGURE_TABLES[wildcards.figure]),
+        code=code("draw_figure"),
+    output:
+        svg=RESULTS / "figures" / "{figure}.svg",
+        png=RESULTS / "figures" / "{figure}.png",
+    log:
+        LOGS / "figures" / "{figure}.log",
+    wildcard_constraints:
+        figure=ids(FIGURE_TABLES),
+    params:
+        look={
+            name: STUDY.config["figures"][name]
+            for name in ("width_mm", "wide_mm", "dpi")
+        },
+        ask=asked,
+        versions=versions("matplotlib", "seaborn"),
+    message:
+        "Drawing the figure {wildcards.figure}"
+    script:
+        "../scripts/draw_figure.py"

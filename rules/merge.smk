@@ -1,0 +1,26 @@
+"""One table of models, one of layers, one of the models that did not make it."""
+
+TABLES = {
+    "models": RESULTS / "tables" / "models.csv",
+    "layers": RESULTS / "tables" / "layers.parquet",
+    "excluded": RESULTS / "tables" / "excluded.csv",
+}
+
+
+rule merge_tables:
+    input:
+        summaries=expand(RESULTS / "weightwatcher" / "{model}" / "summary.json", model=MODELS),
+        runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
+        details=expand(DETAILS, model=MODELS),
+        qualities=expand(QUALITIES, model=ZOO),
+        code=code("merge_tables"),
+    output:
+        **TABLES,
+    log:
+        LOGS / "merge.log",
+    params:
+        rows=[row.labels() for row in STUDY.rows],
+    message:
+        "Merging the results of all models"
+    script:
+        "../scripts/merge_tables.py"

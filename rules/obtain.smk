@@ -1,0 +1,78 @@
+"""Weights: trained here, or taken from a package or a file. Temporary, but for audited models."""
+
+KEPT = set(AUDITED) if STUDY.config["weightwatcher"]["engine"] == "exact" else set(MODELS)
+
+
+rule make_dataset:
+    input:
+        code=code("make_dataset"),
+    output:
+        "results/zoo/mnist1d-{seed}.npz",
+    log:
+        "results/zoo/logs/mnist1d-{seed}.log",
+    params:
+        versions=versions("mnist1d", "numpy"),
+    wildcard_constraints:
+        seed=r"\d+",
+    message:
+        "Generating MNIST-1D from seed {wildcards.seed}"
+    script:
+        "../scripts/make_dataset.py"
+
+
+rule train_network:
+    input:
+        dataset=lambda wildcards: f"results/zoo/mnist1d-{identity(wildcards)['zoo']['data_seed']}.npz",
+        code=code("train_network"),
+    output:
+        weights=temp(WEIGHTS),
+        qualities=QUALITIES,
+    log:
+        "results/zoo/logs/{model}.log",
+    benchmark:
+        "results/zoo/benchmarks/{model}.tsv"
+    params:
+        zoo=lambda wildcards: identity(wildcards)["zoo"],
+        versions=versions("torch", "mnist1d"),
+    wildcard_constraints:
+        model=ids(model for model in ZOO if model not in KEPT),
+    message:
+        "Training {wildcards.model}"
+    script:
+        "../scripts/train_network.py"
+
+
+use rule train_network as train_kept_network with:
+    output:
+        weights=WEIGHTS,
+        qualities=QUALITIES,
+    wildcard_constraints:
+        model=ids(model for model in ZOO if model in KEPT),
+
+
+rule obtain_weights:
+    input:
+        file=lambda wildcards: [identity(wildcards)["location"]] * (identity(wildcards)["source"] == "file"),
+        code=code("obtain_weights"),
+    output:
+        temp(WEIGHTS),
+    log:
+        "results/spectra/logs/{model}.obtain.log",
+    benchmark:
+        "results/spectra/benchmarks/{model}.obtain.tsv"
+    params:
+        identity=identity,
+        versions=decides_weights,
+    wildcard_constraints:
+        model=ids(model for model in MODELS if model not in KEPT and model not in ZOO),
+    message:
+        "Obtaining the weights of {wildcards.model}"
+    script:
+        "../scripts/obtain_weights.py"
+
+
+use rule obtain_weights as obtain_kept_weights with:
+    output:
+        WEIGHTS,
+    wildcard_constraints:
+        model=ids(model for model in MODELS if model in KEPT and model not in ZOO),

@@ -1,0 +1,114 @@
+"""The paper: its numbers and sentences from the tables, its source as a project, its renderings."""
+
+from atlas.render import RenderError, resolve
+
+PAPER = RESULTS / "paper"
+SOURCE = PAPER / "source"
+
+PAPER_TABLES = [
+    "a",
+    "answers",
+    "audit",
+    "b",
+    "c",
+    "collections",
+    "controls",
+    "layers",
+    "meta",
+    "metrics",
+    "models",
+    "provenance",
+    "qualities",
+    "recipes",
+    "sources",
+    "variants",
+    "versions",
+    "zoo",
+]
+PAPER_TEXTS = ["controls", "data", "excluded", "results_a", "results_b", "results_c"]
+PAPER_FILES = ["paper.qmd", "_quarto.yml", "references.bib"]
+
+GENERATED = [
+    *expand(SOURCE / "tables" / "{name}.md", name=PAPER_TABLES),
+    *expand(SOURCE / "text" / "{name}.md", name=PAPER_TEXTS),
+]
+COPIED = [
+    *expand(SOURCE / "{name}", name=PAPER_FILES),
+    *expand(SOURCE / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
+]
+
+
+def renderer(wildcards):
+    """Who renders the paper, and its version: a changed one renders it again."""
+    try:
+        found = resolve(STUDY.config["paper"]["renderer"])
+    except RenderError as error:
+        raise WorkflowError(str(error)) from None
+    return [found.name, found.version]
+
+
+rule write_paper:
+    input:
+        models=TABLES["models"],
+        layers=TABLES["layers"],
+        excluded=TABLES["excluded"],
+        audit=RESULTS / "audit.csv",
+        **STATISTICS,
+        runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
+        code=code("write_paper"),
+    output:
+        variables=SOURCE / "_variables.yml",
+        generated=GENERATED,
+    log:
+        LOGS / "write_paper.log",
+    params:
+        # Without how figures look and where the paper goes: they change no word of it.
+        config={name: part for name, part in STUDY.config.items() if name not in ("figures", "paper")}
+        | {"date": STUDY.config["paper"].get("date")},
+        versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
+        renderer=renderer,
+    message:
+        "Writing the tables and sentences of the paper"
+    script:
+        "../scripts/write_paper.py"
+
+
+rule assemble_paper:
+    input:
+        files=expand("paper/{name}", name=PAPER_FILES),
+        figures=expand(RESULTS / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
+    output:
+        COPIED,
+    log:
+        LOGS / "assemble_paper.log",
+    params:
+        folder=SOURCE,
+    message:
+        "Putting the paper's source together: a Quarto project of its own"
+    shell:
+        "(cp {input.files:q} {params.folder:q}/ && cp {input.figures:q} {params.folder:q}/figures/) 2> {log:q}"
+
+
+rule render_paper:
+    input:
+        COPIED,
+        GENERATED,
+        variables=SOURCE / "_variables.yml",
+        builtin=expand("paper/builtin/{name}", name=["filter.lua", "template.html", "template.typ"]),
+        code=code("render_paper"),
+    output:
+        PAPER / "paper.{format}",
+    log:
+        LOGS / "render_paper.{format}.log",
+    params:
+        paper=SOURCE / "paper.qmd",
+        to=lambda wildcards: {"html": "html", "pdf": "typst"}[wildcards.format],
+        renderer=lambda wildcards: renderer(wildcards)[0],
+        version=lambda wildcards: renderer(wildcards)[1],
+    wildcard_constraints:
+        format="html|pdf",
+    message:
+        "Rendering the paper to {wildcards.format}"
+    shell:
+        "python scripts/render_paper.py {params.paper:q} --to {params.to} --output {output:q}"
+        " --renderer {params.renderer} > {log:q} 2>&1"

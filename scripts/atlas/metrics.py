@@ -1,0 +1,235 @@
+"""weightwatcher's per-layer metrics from cached spectra, and a model's summary from its layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from atlas.errors import KnownFailure
+from atlas.powerlaw import fit_tail
+
+COLUMNS = (
+    "layer_id",
+    "name",
+    "D",
+    "M",
+    "N",
+    "Q",
+    "alpha",
+    "alpha_weighted",
+    "entropy",
+    "has_esd",
+    "lambda_max",
+    "layer_type",
+    "log_alpha_norm",
+    "log_norm",
+    "log_spectral_norm",
+    "longname",
+    "matrix_rank",
+    "norm",
+    "num_evals",
+    "num_pl_spikes",
+    "rank_loss",
+    "rf",
+    "sigma",
+    "spectral_norm",
+    "stable_rank",
+    "status",
+    "sv_max",
+    "sv_min",
+    "warning",
+    "weak_rank_loss",
+    "xmax",
+    "xmin",
+)
+"""The columns of weightwatcher's details, in its order."""
+
+SUMMARY = (
+    "alpha",
+    "alpha_weighted",
+    "log_alpha_norm",
+    "log_norm",
+    "log_spectral_norm",
+    "stable_rank",
+    "entropy",
+)
+"""Metrics that a model's summary averages over layers."""
+
+OVER_TRAINED, UNDER_TRAINED = 2.0, 6.0
+WEAK = 1e-6
+_EPSILON = 1e-10
+
+
+def details(spectra: Sequence[Mapping[str, Any]], min_evals: int) -> list[dict[str, Any]]:
+    """weightwatcher's details of one model: a row per analysed layer, its columns and names.
+
+    ``spectra`` are the rows of ``atlas.spectra``. A failed fit is stored as weightwatcher stores
+    it (alpha = -1, status ``failed``), so that the table can be compared; ``summarise`` leaves such
+    layers out.
+    """
+    return [layer_details(row) for row in spectra if is_taken(row, min_evals)]
+
+
+def is_taken(row: Mapping[str, Any], min_evals: int) -> bool:
+    """Whether a tensor is analysed: it has a spectrum, and that has enough eigenvalues."""
+    return not row["reason"] and row["M"] * row["rf"] >= min_evals
+
+
+def layer_details(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the details (Martin, Peng and Mahoney 2021, Nature Communications 12:4122, Methods).
+
+    With eigenvalues lambda of W^T W: ``norm`` is the squared Frobenius norm (their sum),
+    ``spectral_norm`` the largest; alpha_weighted = alpha log10(lambda_max); log_alpha_norm =
+    log10(sum lambda^alpha); stable_rank = norm / spectral_norm; ``entropy`` is the entropy of
+    lambda / norm in units of log(rank).
+    """
+    evals = np.asarray(layer["evals"])
+    N = layer["N"]
+    fit = fit_tail(evals)
+    alpha = fit.alpha if fit else -1
+    norm, largest = np.sum(evals), np.max(evals)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        log_largest = np.log10(largest)
+        log_alpha_norm = np.log10(np.sum(evals**alpha))
+        log_norm = np.log10(norm)
+        stable_rank = norm / largest
+    singular = np.sqrt(evals)
+    rank = int(np.count_nonzero(singular > singular.max() * N * np.finfo(np.float64).eps))
+    warning = (
+        "over-trained" if alpha < OVER_TRAINED else "under-trained" if alpha > UNDER_TRAINED else ""
+    )
+    return {
+        "layer_id": layer["layer_id"],
+        "name": layer["name"],
+        "D": fit.D if fit else -1,
+        "M": layer["M"],
+        "N": N,
+        "Q": N / layer["M"],
+        "alpha": alpha,
+        "alpha_weighted": alpha * log_largest,
+        "entropy": _entropy(singular, rank),
+        "has_esd": True,
+        "lambda_max": largest,
+        "layer_type": layer["layer_type"],
+        "log_alpha_norm": log_alpha_norm,
+        "log_norm": log_norm,
+        "log_spectral_norm": log_largest,
+        "longname": layer["longname"],
+        "matrix_rank": rank,
+        "norm": norm,
+        "num_evals": len(evals),
+        "num_pl_spikes": int(np.count_nonzero(evals >= fit.xmin)) if fit else -1,
+        "rank_loss": layer["rank_loss"],
+        "rf": layer["rf"],
+        "sigma": fit.sigma if fit else -1,
+        "spectral_norm": largest,
+        "stable_rank": stable_rank,
+        "status": "success" if fit else "failed",
+        "sv_max": layer["sv_max"],
+        "sv_min": layer["sv_min"],
+        "warning": warning,
+        "weak_rank_loss": int(np.count_nonzero(evals < WEAK)),
+        "xmax": fit.xmax if fit else None,
+        "xmin": fit.xmin if fit else -1,
+    }
+
+
+def failed(details: Any) -> Any:
+    """Which layers have no usable exponent: a failed fit, or one without a value above 1.
+
+    ``details`` has the columns ``status`` and ``alpha`` (a DataFrame, or arrays by name).
+    """
+    return (details["status"] != "success") | ~(details["alpha"] > 1)
+
+
+def summarise(
+    details: Sequence[Mapping[str, Any]], spectra: Sequence[Mapping[str, Any]], min_evals: int
+) -> dict[str, Any]:
+    """A model's summary: means over its layers, with what they leave out beside them.
+
+    ``<metric>`` is the mean over the layers whose fit succeeded, ``<metric>_stored`` the mean over
+    all layers with what weightwatcher stores for a failed fit, as its own summary has it.
+    ``coverage`` is the share of the ``parameters`` that lies in analysed layers, ``failed_share``
+    the share of layers whose fit failed, ``left_out`` the rest by reason. Raises KnownFailure
+    (unsupported) where no layer is left, or no fit succeeds.
+    """
+    if not details:
+        raise KnownFailure("unsupported", "no layer with enough eigenvalues")
+    every = {name: np.array([row[name] for row in details]) for name in COLUMNS}
+    bad = failed(every)
+    if bad.all():
+        raise KnownFailure("unsupported", f"all {len(details)} tail fits failed")
+    good = {name: values[~bad] for name, values in every.items()}
+    left_out: dict[str, int] = {}
+    for row in spectra:
+        if not is_taken(row, min_evals):
+            reason = row["reason"] or "too few eigenvalues"
+            left_out[reason] = left_out.get(reason, 0) + row["parameters"]
+    parameters = sum(row["parameters"] for row in spectra)
+    summary: dict[str, Any] = {
+        "parameters": parameters,
+        "layers": len(details),
+        "layers_failed": int(bad.sum()),
+        "failed_share": float(bad.mean()),
+        "coverage": 1 - sum(left_out.values()) / parameters,
+        "left_out": left_out,
+    }
+    for metric in SUMMARY:
+        summary[metric] = _mean(good[metric])
+        summary[f"{metric}_stored"] = _mean(every[metric])
+    alpha, sizes = good["alpha"], good["N"] * good["M"] * good["rf"]
+    return summary | {
+        "alpha_median": float(np.median(alpha)),
+        "alpha_by_size": float(np.average(alpha, weights=sizes)),
+        "alpha_sd": float(np.std(alpha, ddof=1)) if len(alpha) > 1 else None,
+        "alpha_2_to_6": float(np.mean((alpha >= OVER_TRAINED) & (alpha <= UNDER_TRAINED))),
+        "D": float(np.mean(good["D"])),
+        "evals_50": float(np.mean(every["num_evals"] >= 50)),
+    }
+
+
+def reference(model: Any, min_evals: int, max_evals: int, max_N: int) -> list[dict[str, Any]]:
+    """The details as weightwatcher itself computes them, for the same options.
+
+    ``model`` is a PyTorch module or a state dict. Columns and order are those of ``details``.
+    Raises KnownFailure where weightwatcher finds no layer.
+    """
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # with CUDA it casts weights to half precision
+    import contextlib
+    import io
+    import logging
+    import warnings
+
+    level = logging.getLogger().level
+    filters = list(warnings.filters)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a line per small layer
+        import weightwatcher
+
+        logging.getLogger().setLevel(level)  # importing it sets the root logger to INFO
+        warnings.filters[:] = filters  # ... and silences all warnings
+        logging.disable(logging.CRITICAL)
+        try:
+            watcher = weightwatcher.WeightWatcher(model=model)
+            table = watcher.analyze(min_evals=min_evals, max_evals=max_evals, max_N=max_N)
+        finally:
+            logging.disable(logging.NOTSET)
+    if table.empty:
+        raise KnownFailure("unsupported", "weightwatcher finds no layer to analyse")
+    return table.reindex(columns=list(COLUMNS)).to_dict("records")
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Mean over finite values; None where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(np.mean(finite)) if len(finite) else None
+
+
+def _entropy(singular: np.ndarray, rank: int) -> float:
+    """weightwatcher's matrix entropy, with the small constant that it adds."""
+    values = singular * singular
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = values / np.sum(values) + _EPSILON
+        return float(-np.sum(p * np.log(p)) / np.log(rank + _EPSILON))

@@ -1,0 +1,151 @@
+"""Eigenvalues of every layer matrix: the expensive step, done once while the weights are there.
+
+The eigenvalues of W^T W come from the smaller Gram matrix in float64. That squares the condition
+number: an eigenvalue below about 1e-13 of the largest is rounding noise, and ranks would be wrong.
+Where one falls below ``RELIABLE``, the layer is done again by a singular value decomposition.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.errors import KnownFailure
+from atlas.io import atomic
+from atlas.layers import Matrices, cut, parameters, size_of
+from atlas.weights import open_weights
+
+RELIABLE = 1e-10
+"""Smallest ratio of eigenvalues (least to largest of a matrix) that a Gram matrix is trusted with."""
+
+SCHEMA = {
+    "tensor": "text",
+    "layer_id": "int",
+    "name": "text",
+    "longname": "text",
+    "layer_type": "text",
+    "parameters": "int",
+    "N": "int",
+    "M": "int",
+    "rf": "int",
+    "sv_max": "float",
+    "sv_min": "float",
+    "rank_loss": "int",
+    "reason": "text",
+    "evals": "list",
+}
+"""The columns of a spectra table. ``reason`` says why a tensor has no spectrum; then the rest is null."""
+
+
+def eigenvalues(matrices: Matrices) -> np.ndarray:
+    """Eigenvalues of W^T W for each matrix of a stack: shape (k, min(rows, columns)), ascending.
+
+    Raises numpy.linalg.LinAlgError where the decomposition does not converge.
+    """
+    stack = matrices.stack
+    if stack.shape[1] < stack.shape[2]:
+        stack = stack.transpose(0, 2, 1)
+    values = np.linalg.eigvalsh(stack.transpose(0, 2, 1) @ stack)
+    weak = np.flatnonzero(~(values[:, 0] > RELIABLE * values[:, -1]))
+    if len(weak):
+        values[weak] = np.sort(np.linalg.svd(stack[weak], compute_uv=False) ** 2, axis=1)
+    return values
+
+
+def layer_spectrum(weight: np.ndarray, layer_type: str) -> dict[str, Any]:
+    """What weightwatcher derives from one layer's singular values.
+
+    Returns ``evals`` (all slices pooled, ascending), ``sv_max``, ``sv_min`` (the largest of the
+    slices' smallest, as weightwatcher has it) and ``rank_loss`` (summed over slices; a singular
+    value counts as zero below max * N * machine epsilon, as in numpy.linalg.matrix_rank).
+    """
+    matrices = cut(weight, layer_type)
+    values = eigenvalues(matrices)
+    singular = np.sqrt(values)
+    tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
+    if matrices.rf == 1:
+        # A batch (conv1d) is truncated to the M largest; for one matrix this is all of them.
+        singular = np.sort(singular.ravel())[-matrices.M :][None, :]
+        tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
+    return {
+        "N": matrices.N,
+        "M": matrices.M,
+        "rf": matrices.rf,
+        "evals": np.sort((singular**2).ravel()),
+        "sv_max": singular[:, -1].max(),
+        "sv_min": singular[:, 0].max(),
+        "rank_loss": int(np.count_nonzero(singular <= tolerance)),
+    }
+
+
+def why_left_out(entry: Mapping[str, Any], max_evals: int, max_N: int) -> str:
+    """Why a tensor gets no spectrum, or an empty text."""
+    if entry["reason"]:
+        return entry["reason"]
+    if len(entry["shape"]) < 2:
+        return "no matrix"
+    N, evals = size_of(entry["shape"], entry["layer_type"])
+    if N > max_N:
+        return f"N = {N} > {max_N}"
+    if evals > max_evals:
+        return f"{evals} eigenvalues > {max_evals}"
+    return ""
+
+
+def spectra(
+    weights: Path, *, layers: str, max_evals: int, max_N: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The spectra of one model (a row per tensor, in the network's order) and its manifest.
+
+    A row has the keys of ``SCHEMA``. ``layers`` is ``weightwatcher``: its layers and no others.
+    Raises KnownFailure: as the weights have it, or (unsupported) for a model without a single layer
+    that can be analysed.
+    """
+    file, manifest = open_weights(weights)
+    rows = []
+    for entry in manifest["tensors"]:
+        reason = why_left_out(entry, max_evals, max_N)
+        row = dict.fromkeys(SCHEMA) | {key: entry[key] for key in SCHEMA.keys() & entry.keys()}
+        row |= {"parameters": parameters([entry["shape"]]), "reason": reason}
+        if not reason:
+            row |= layer_spectrum(file.get_tensor(entry["tensor"]), entry["layer_type"])
+        rows.append(row)
+    if all(row["reason"] for row in rows):
+        raise KnownFailure("unsupported", "no layer that weightwatcher could analyse")
+    return rows, manifest
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
+    """Write spectra as Parquet, with ``about`` (status, reason, provenance) in its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "text": pa.string(),
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "list": pa.list_(pa.float64()),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in SCHEMA.items()])
+    arrow = pa.Table.from_pylist(list(rows), schema=schema)
+    arrow = arrow.replace_schema_metadata({"atlas": json.dumps(about, sort_keys=True)})
+    with atomic(path) as beside:
+        pq.write_table(arrow, beside, compression="zstd")
+
+
+def read(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Read the spectra of a model and what they say about themselves (status, provenance).
+
+    ``evals`` is an array of shape (n,), ascending, or None for a tensor that was left out.
+    """
+    import pyarrow.parquet as pq
+
+    arrow = pq.read_table(path)
+    rows = arrow.drop_columns(["evals"]).to_pylist()
+    for row, evals in zip(rows, arrow["evals"], strict=True):
+        row["evals"] = evals.values.to_numpy() if evals.is_valid else None
+    return rows, json.loads(arrow.schema.metadata[b"atlas"])

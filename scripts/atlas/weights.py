@@ -1,0 +1,84 @@
+"""One model's weights as one safetensors file whose header says what each tensor is.
+
+``weights/<model>.safetensors`` holds float32 tensors, named as in the network. Its header carries
+the manifest: the status, the SHA-256 of what was read, the number of parameters, and the network's
+tensors as ``atlas.layers`` sees them. A model that could not be obtained has a file without tensors
+whose manifest gives status, reason and stage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas.errors import KnownFailure
+from atlas.io import atomic
+from atlas.layers import Tensor, parameters
+
+if TYPE_CHECKING:
+    import torch
+
+
+def save(
+    path: Path,
+    state: Mapping[str, torch.Tensor],
+    tensors: list[Tensor],
+    source_sha256: str | None = None,
+) -> None:
+    """Write the tensors of a network; raises KnownFailure where a weight is not finite."""
+    arrays = {key: _float32(value) for key, value in state.items() if value.is_floating_point()}
+    for key, value in arrays.items():
+        wrong = value.size - int(np.count_nonzero(np.isfinite(value)))
+        if wrong:
+            values = "value is" if value.size == 1 else f"{value.size} values are"
+            raise KnownFailure("failed", f"{key}: {wrong} of {values} NaN or infinite")
+    kept = [tensor for tensor in tensors if tensor.tensor in arrays]
+    manifest = {
+        "status": "ok",
+        "source_sha256": source_sha256,
+        "parameters": parameters(tensor.shape for tensor in kept),
+        "tensors": [tensor.as_dict() for tensor in kept],
+    }
+    _write(path, arrays, manifest)
+
+
+def save_failure(path: Path, failure: KnownFailure) -> None:
+    """Write the file of a model that could not be obtained: a manifest and no tensors."""
+    manifest = {
+        "status": failure.status,
+        "reason": failure.reason,
+        "stage": failure.stage or "obtain",
+    }
+    _write(path, {}, manifest)
+
+
+def open_weights(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The open file (``get_tensor(name)`` gives an array) and its manifest.
+
+    Raises KnownFailure where the model could not be obtained.
+    """
+    from safetensors import safe_open
+
+    file = safe_open(path, framework="np")
+    manifest = json.loads(file.metadata()["atlas"])
+    if manifest["status"] != "ok":
+        raise KnownFailure(manifest["status"], manifest["reason"], manifest["stage"])
+    return file, manifest
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
+    from safetensors.numpy import save_file
+
+    with atomic(path) as beside:
+        save_file(dict(arrays), beside, metadata={"atlas": json.dumps(manifest, sort_keys=True)})
+
+
+def _float32(value: torch.Tensor) -> np.ndarray:
+    """A tensor as weightwatcher reads it: float32, whatever it was stored as."""
+    import torch
+
+    return np.ascontiguousarray(value.detach().to(torch.float32).numpy())

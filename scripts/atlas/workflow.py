@@ -1,0 +1,105 @@
+"""What the Snakefile needs while it is read: light, since every job reads it again."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import fcntl
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from atlas.errors import InputError
+
+METADATA = Path(".snakemake") / "metadata"
+KEPT_METADATA = Path("results") / ".metadata"
+
+_lock: IO[str] | None = None
+
+
+def code_of(scripts: Path, script: str) -> list[str]:
+    """The paths of a script and of every ``atlas`` module that it imports, directly or not.
+
+    Snakemake tracks a rule's script but not what it imports. Reading the imports, also those inside
+    functions, instead of listing them by hand means that none can be forgotten. Raises
+    FileNotFoundError for a script that does not exist.
+    """
+    found = {scripts / f"{script}.py"}
+    todo = list(found)
+    while todo:
+        new = {scripts / "atlas" / f"{name}.py" for name in _imports(todo.pop())}
+        todo += [path for path in new - found if path.exists()]
+        found |= {path for path in new if path.exists()}
+    return sorted(path.relative_to(scripts.parent).as_posix() for path in found)
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """The names of the ``atlas`` modules that one file imports, at any depth of its code.
+
+    Imports for type checking only are no imports.
+    """
+    names: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case ast.ImportFrom(module="atlas", names=aliases):
+                names |= {alias.name for alias in aliases}
+            case ast.ImportFrom(module=str(module)) if module.startswith("atlas."):
+                names.add(module.split(".")[1])
+            case ast.Import(names=aliases):
+                names |= {a.name.split(".")[1] for a in aliases if a.name.startswith("atlas.")}
+        todo += ast.iter_child_nodes(node)
+    return frozenset(names)
+
+
+def keep_metadata() -> None:
+    """Keep Snakemake's provenance records inside ``results``, so that they travel with them.
+
+    Snakemake decides from these records (checksums of inputs, parameters) what is up to date. When
+    results are unpacked in a fresh clone, every script is newer than every result; with the
+    records, equal contents count as unchanged and nothing is computed again.
+    """
+    if METADATA.is_symlink():
+        return
+    KEPT_METADATA.mkdir(parents=True, exist_ok=True)
+    if METADATA.is_dir():
+        for record in METADATA.iterdir():
+            record.replace(KEPT_METADATA / record.name)
+        METADATA.rmdir()
+    METADATA.parent.mkdir(exist_ok=True)
+    METADATA.symlink_to(Path("..") / KEPT_METADATA)
+
+
+def lock_folder() -> None:
+    """Refuse a second run in this folder while one is working; held until this process ends.
+
+    Snakemake's own lock survives a killed run, and the same command would then fail until somebody
+    unlocks by hand. The operating system gives this one back however the process ends. Raises
+    InputError while another run holds it.
+    """
+    global _lock
+    KEPT_METADATA.parent.mkdir(parents=True, exist_ok=True)
+    _lock = (KEPT_METADATA.parent / ".lock").open("w")
+    try:
+        fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            "another run is working in this folder; wait until it ends, or stop it"
+        ) from None
+
+
+def tell_excluded(results: Path) -> str:
+    """One line per model that left the study, for the end of a run; empty where none did."""
+    path = results / "tables" / "excluded.csv"
+    if not path.exists():
+        return ""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        f"  {row['model']}: {row['status']} at {row['stage']}: {row['reason']}\n" for row in rows
+    ]
+    return f"{len(rows)} models are excluded ({path}):\n" + "".join(lines) if rows else ""

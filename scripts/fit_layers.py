@@ -1,0 +1,59 @@
+"""Fit the tail of each layer's spectrum and compute weightwatcher's metrics of one model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from atlas import metrics, spectra
+from atlas.errors import KnownFailure
+from atlas.io import read_rows, write_json, write_rows
+from atlas.job import logged, note_excluded
+
+
+def fit_layers(
+    model: str,
+    spectra_file: Path,
+    reference_file: Path | None,
+    options: Mapping[str, Any],
+    versions: Mapping[str, str],
+    out: Path,
+) -> None:
+    """Write ``details.csv``, ``summary.json`` and ``run.json`` of one model into the folder ``out``.
+
+    With a ``reference_file`` the details are weightwatcher's own (engine ``weightwatcher``),
+    otherwise they come from the spectra. A model that cannot be judged gets a table without rows
+    and a summary that says why.
+    """
+    rows, about = spectra.read(spectra_file)
+    details: list[dict[str, Any]] = []
+    summary = {key: about[key] for key in ("status", "reason", "stage") if key in about}
+    if about["status"] == "ok":
+        if reference_file is None:
+            details = metrics.details(rows, options["min_evals"])
+        else:
+            details = read_rows(reference_file)
+        try:
+            summary |= metrics.summarise(details, rows, options["min_evals"])
+        except KnownFailure as failure:
+            note_excluded(model, "weightwatcher", failure)
+            summary = {"status": failure.status, "reason": failure.reason, "stage": "weightwatcher"}
+    write_rows(out / "details.csv", metrics.COLUMNS, details)
+    write_json(out / "summary.json", {"model": model, **summary})
+    run = about | {"weightwatcher": dict(options)}
+    run["versions"] = {**about["versions"], **versions}
+    write_json(
+        out / "run.json",
+        run | {key: summary[key] for key in ("status", "reason", "stage") if key in summary},
+    )
+
+
+if "snakemake" in globals():
+    with logged(snakemake):
+        fit_layers(
+            snakemake.wildcards.model,
+            Path(snakemake.input.spectra),
+            Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
+            snakemake.params.options,
+            snakemake.params.versions,
+            Path(snakemake.output.details).parent,
+        )

@@ -1,0 +1,62 @@
+"""Merge all models of a study into its tables; every listed model ends in exactly one of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from atlas import merge
+from atlas.io import read_json, write_csv, write_parquet
+from atlas.job import logged, logger
+
+
+def merge_tables(
+    rows: Sequence[Mapping[str, Any]],
+    folders: Sequence[Path],
+    qualities: Mapping[str, Path],
+    models_file: Path,
+    layers_file: Path,
+    excluded_file: Path,
+) -> None:
+    """Write ``models.csv``, ``layers.parquet`` and ``excluded.csv``.
+
+    ``folders[i]`` holds the results of ``rows[i]``; ``qualities`` names the file with the measured
+    qualities of each network that was trained here. Raises AssertionError where a model would be
+    lost or counted twice.
+    """
+    folder = {row["model"]: path for row, path in zip(rows, folders, strict=True)}
+    summaries = {model: read_json(path / "summary.json") for model, path in folder.items()}
+    assert all(summary["model"] == model for model, summary in summaries.items())
+    runs = {model: read_json(path / "run.json") for model, path in folder.items()}
+    measured = {model: read_json(path) for model, path in qualities.items()}
+    models = merge.models_table(rows, summaries, runs, measured)
+    excluded = merge.excluded_table(summaries)
+    analysed = set(models["model"])
+    assert not models.duplicated(["model", "quality_metric"]).any()
+    assert analysed.isdisjoint(excluded["model"]) and len(analysed) + len(excluded) == len(rows)
+    details = {
+        model: pd.read_csv(path / "details.csv", keep_default_na=False, na_values=[""])
+        for model, path in folder.items()
+        if model in analysed
+    }
+    layers = merge.layers_table(details)
+    assert len(layers) == sum(summaries[model]["layers"] for model in analysed)
+    logger.info(
+        "%d models analysed, %d excluded, %d layers", len(analysed), len(excluded), len(layers)
+    )
+    write_csv(models_file, models)
+    write_parquet(layers_file, layers)
+    write_csv(excluded_file, excluded)
+
+
+if "snakemake" in globals():
+    with logged(snakemake):
+        merge_tables(
+            snakemake.params.rows,
+            [Path(path).parent for path in snakemake.input.summaries],
+            {Path(path).stem: Path(path) for path in snakemake.input.qualities},
+            Path(snakemake.output.models),
+            Path(snakemake.output.layers),
+            Path(snakemake.output.excluded),
+        )

@@ -1,0 +1,41 @@
+"""Train one network of the zoo; its weights, and the qualities measured on its test data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from atlas import zoo
+from atlas.errors import KnownFailure
+from atlas.io import write_json
+from atlas.job import logged, logger, note_excluded
+from atlas.layers import tensors_of_module
+from atlas.weights import save, save_failure
+
+
+def train_network(spec: Mapping[str, Any], dataset: Path, weights: Path, qualities: Path) -> None:
+    """Train the network that ``spec`` describes and write weights and qualities (in percent).
+
+    A training that diverges is a result: a file without tensors, and no qualities.
+    """
+    module = zoo.build(spec["architecture"], spec["size"], spec["seed"])
+    measured: dict[str, float] = {}
+    try:
+        measured = zoo.train(
+            module, zoo.load_dataset(dataset), spec["recipe"], spec["seed"], progress=logger.info
+        )
+        save(weights, module.state_dict(), tensors_of_module(module))
+    except (zoo.TrainingDiverged, KnownFailure) as error:
+        failure = KnownFailure("failed", str(error), "obtain")
+        note_excluded(qualities.stem, "obtain", failure)
+        save_failure(weights, failure)
+    write_json(qualities, measured)
+
+
+if "snakemake" in globals():
+    with logged(snakemake):
+        train_network(
+            snakemake.params.zoo,
+            Path(snakemake.input.dataset),
+            Path(snakemake.output.weights),
+            Path(snakemake.output.qualities),
+        )

@@ -1,0 +1,69 @@
+"""Write the generated part of the paper's source: variables, tables and chosen sentences."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from atlas import paper
+from atlas.io import read_json, write_text
+from atlas.job import logged, logger
+
+
+def write_paper(
+    models: Path,
+    layers: Path,
+    excluded: Path,
+    audit: Path,
+    tables: Mapping[str, Path],
+    runs: Sequence[Path],
+    config: Mapping[str, Any],
+    versions: Mapping[str, str],
+    renderer: tuple[str, str],
+    folder: Path,
+) -> None:
+    """Write ``_variables.yml``, ``tables/*.md`` and ``text/*.md`` into ``folder``.
+
+    ``tables`` are the statistics by name, ``config`` the parts of the config that the paper prints,
+    ``renderer`` the name and version of who will render it.
+    """
+    study = paper.Study(
+        models=read_rows(models),
+        layers=pd.read_parquet(layers),
+        excluded=read_rows(excluded),
+        audit=read_rows(audit),
+        tables={name: read_rows(path) for name, path in tables.items()},
+        runs=[read_json(path) for path in runs],
+        config=config,
+        versions=versions,
+        renderer=renderer,
+    )
+    for name, text in paper.compose(study).items():
+        write_text(folder / name, text)
+    for name, text in paper.variables(study).items():
+        if name.startswith("verdict_") and not name.endswith("_de"):
+            logger.info("%s: %s", name, text)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, every cell as the text that it is."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if "snakemake" in globals():
+    with logged(snakemake):
+        write_paper(
+            Path(snakemake.input.models),
+            Path(snakemake.input.layers),
+            Path(snakemake.input.excluded),
+            Path(snakemake.input.audit),
+            {name: Path(snakemake.input[name]) for name in paper.STATISTICS},
+            [Path(path) for path in snakemake.input.runs],
+            snakemake.params.config,
+            snakemake.params.versions,
+            tuple(snakemake.params.renderer),
+            Path(snakemake.output.variables).parent,
+        )

@@ -1,0 +1,466 @@
+"""The zoo: its rows, its data, its networks, and that training is right and repeatable."""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from atlas import zoo
+from atlas.zoo_config import Recipe, zoo_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["zoo"]
+# The default study's networks, each size once.
+VARIANTS = {row["variant"]: row["zoo"] for row in zoo_rows(CONFIG)} if CONFIG else {}
+
+SMALL = {
+    "mlp": {"width": 16, "depth": 2},
+    "convnet": {"width": 8, "depth": 3},
+    "resnet": {"width": 8, "depth": 2},
+    "transformer": {"width": 16, "depth": 1},
+    "mixer": {"width": 16, "depth": 1},
+}
+BLOCK = {
+    "data_seed": 42,
+    "seeds": [0, 3],
+    "training": {"steps": 10, "batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.1},
+    "architectures": {
+        "mlp": {
+            "training": {"steps": 20, "batch_size": 4},
+            "s": {"width": 16, "depth": 2},
+            "l": {"width": 32, "depth": 2, "training": {"batch_size": 2}},
+        },
+        "convnet": {"s": {"width": 8, "depth": 1}},
+    },
+    "recipes": {"baseline": None, "big": {"batch_size": 64}, "untrained": {"steps": 0}},
+}
+RECIPE = Recipe(steps=30, batch_size=32, learning_rate=0.01, weight_decay=0.1)
+
+
+@pytest.fixture(scope="session")
+def data() -> zoo.Dataset:
+    return zoo.dataset(42)
+
+
+def state_bytes(module: nn.Module) -> bytes:
+    return b"".join(value.numpy().tobytes() for value in module.state_dict().values())
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_rows_are_the_product_and_complete():
+    before = copy.deepcopy(BLOCK)
+    rows = zoo_rows(BLOCK)
+    assert BLOCK == before
+    assert rows == zoo_rows(BLOCK)
+    assert len(rows) == len({row["model"] for row in rows}) == 3 * 3 * 2
+    assert rows[1] == {
+        "model": "zoo-mlp-s-baseline-3",
+        "source": "zoo",
+        "collection": "zoo",
+        "family": "mlp",
+        "variant": "mlp-s",
+        "recipe": "baseline",
+        "seed": 3,
+        "dataset": "mnist-1d",
+        "zoo": {
+            "architecture": "mlp",
+            "size": {"width": 16, "depth": 2},
+            "recipe": {
+                "steps": 20,
+                "batch_size": 4,
+                "learning_rate": 0.01,
+                "weight_decay": 0.1,
+                "label_noise": 0.0,
+                "train_fraction": 1.0,
+            },
+            "seed": 3,
+            "data_seed": 42,
+        },
+    }
+
+
+def test_the_recipe_has_the_last_word_then_the_size_then_the_architecture():
+    by_id = {row["model"]: row["zoo"]["recipe"] for row in zoo_rows(BLOCK)}
+    assert by_id["zoo-convnet-s-baseline-0"]["batch_size"] == 8
+    assert by_id["zoo-mlp-s-baseline-0"]["batch_size"] == 4
+    assert by_id["zoo-mlp-l-baseline-0"]["batch_size"] == 2
+    assert by_id["zoo-mlp-l-big-0"]["batch_size"] == 64
+    assert by_id["zoo-mlp-l-untrained-0"]["steps"] == 0
+
+
+def test_networks_without_steps_are_a_collection_of_their_own():
+    for row in zoo_rows(BLOCK):
+        assert (row["collection"] == "zoo-untrained") == (row["recipe"] == "untrained")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda b: b.pop("seeds"), "missing key: seeds"),
+        (
+            lambda b: b["architectures"].update(lstm={"s": {"width": 8}}),
+            "unknown architecture 'lstm'",
+        ),
+        (
+            lambda b: b["architectures"]["mlp"].update(m={"width": 8}),
+            "keys width, depth, not width",
+        ),
+        (lambda b: b["architectures"]["mlp"]["s"].update(width=0), "width must be a whole number"),
+        (lambda b: b["recipes"].update(x={"epochs": 3}), "unknown keys: epochs"),
+        (lambda b: b["recipes"].update(x={"label_noise": 2}), "label_noise must be from 0 to 1"),
+        (lambda b: b["recipes"].update(x={"train_fraction": 0}), "train_fraction must be above 0"),
+        (lambda b: b["training"].pop("steps"), "missing keys: steps"),
+        (lambda b: b["recipes"].update({"Big": {}}), "'zoo-mlp-s-Big-0' is not a model id"),
+        (lambda b: b.update(seeds=[1, 1]), "declared twice: zoo-convnet-s-baseline-1"),
+        (lambda b: b.update(seeds=[-1]), "a seed is an integer"),
+    ],
+)
+def test_a_mistake_in_the_block_is_named(change, message):
+    block = copy.deepcopy(BLOCK)
+    change(block)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        zoo_rows(block)
+
+
+def test_a_number_that_yaml_read_as_text_is_named():
+    with pytest.raises(TypeError, match="learning_rate must be a number, not '1e-3'"):
+        Recipe.from_mapping({**vars(RECIPE), "learning_rate": "1e-3"})
+
+
+def test_rows_need_no_heavy_import():
+    code = (
+        "import sys; import atlas.zoo_config; print({'torch', 'numpy', 'yaml'} & set(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == "set()"
+
+
+# --- the default study's zoo ----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not CONFIG, reason="config.yaml declares no zoo")
+def test_the_default_study_has_the_zoo_that_was_asked_for():
+    rows = zoo_rows(CONFIG)
+    trained = [row for row in rows if row["collection"] == "zoo"]
+    assert len(trained) >= 90
+    assert len({row["family"] for row in trained}) >= 5
+    assert len({row["recipe"] for row in trained}) >= 5
+    assert len({row["variant"] for row in trained}) == 3 * len({row["family"] for row in trained})
+    assert {row["variant"] for row in rows if row["collection"] == "zoo-untrained"} == set(VARIANTS)
+
+
+def eigenvalues(module: nn.Module) -> list[int]:
+    """The numbers of eigenvalues of the layers that weightwatcher takes: those with at least 8."""
+    counts = []
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            counts.append(min(layer.weight.shape))
+        elif isinstance(layer, nn.Conv2d):
+            counts.append(min(layer.weight.shape[:2]) * layer.weight[0, 0].numel())
+    return [count for count in counts if count >= 8]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_most_layers_have_50_eigenvalues(variant):
+    spec = VARIANTS[variant]
+    counts = eigenvalues(zoo.build(spec["architecture"], spec["size"], 0))
+    assert len(counts) >= 4
+    assert np.mean([count >= 50 for count in counts]) > 0.55, counts
+
+
+def test_sizes_differ_in_parameters():
+    for architecture in CONFIG.get("architectures", {}):
+        counts = [
+            sum(
+                p.numel()
+                for p in zoo.build(
+                    architecture, VARIANTS[f"{architecture}-{name}"]["size"], 0
+                ).parameters()
+            )
+            for name in ("s", "m", "l")
+        ]
+        assert counts[0] * 1.5 < counts[1] and counts[1] * 1.5 < counts[2], (architecture, counts)
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def test_data_is_the_published_one(data):
+    assert data.x_train.shape == (4000, 40) and data.x_test.shape == (1000, 40)
+    assert set(np.unique(data.y_train)) == set(range(10)) == set(np.unique(data.y_test))
+    x = np.concatenate([data.x_train, data.x_test]).astype(float)
+    assert abs(x.mean()) < 1e-3 and abs(x.std() - 1) < 1e-3
+    # As mnist1d 0.0.2 generates it: another version that changes the data should be noticed.
+    assert data.y_train[:6].tolist() == [2, 6, 4, 5, 6, 6]
+
+
+def test_generating_leaves_the_global_generators_alone():
+    random.seed(5)
+    np.random.seed(5)
+    expected = random.random(), np.random.rand()
+    random.seed(5)
+    np.random.seed(5)
+    zoo.dataset(7)
+    assert (random.random(), np.random.rand()) == expected
+
+
+def test_data_survives_the_file_and_gives_equal_bytes(data, tmp_path):
+    zoo.save_dataset(data, tmp_path / "a.npz")
+    zoo.save_dataset(zoo.dataset(42), tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    again = zoo.load_dataset(tmp_path / "a.npz")
+    for name, value in vars(data).items():
+        assert np.array_equal(getattr(again, name), value)
+        assert getattr(again, name).dtype == value.dtype
+
+
+def test_other_files_are_refused(data, tmp_path):
+    np.savez(tmp_path / "few.npz", x_train=data.x_train)
+    with pytest.raises(ValueError, match="no array y_train, x_test, y_test"):
+        zoo.load_dataset(tmp_path / "few.npz")
+    np.savez(tmp_path / "short.npz", **{**vars(data), "x_test": data.x_test[:5]})
+    with pytest.raises(ValueError, match=r"x_test is float32 \(5, 40\)"):
+        zoo.load_dataset(tmp_path / "short.npz")
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_networks_map_signals_to_logits(architecture):
+    module = zoo.build(architecture, SMALL[architecture], 0).eval()
+    logits = module(torch.randn(3, 40))
+    assert logits.shape == (3, 10)
+    # Each example on its own: nothing mixes the batch.
+    signal = torch.randn(2, 40)
+    assert torch.allclose(module(signal)[:1], module(signal[:1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_weights_depend_on_the_seed_only(architecture):
+    torch.manual_seed(1)
+    first = zoo.build(architecture, SMALL[architecture], 0)
+    follows = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), follows), "build must not use up the global generator"
+    assert state_bytes(first) == state_bytes(zoo.build(architecture, SMALL[architecture], 0))
+    assert state_bytes(first) != state_bytes(zoo.build(architecture, SMALL[architecture], 1))
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_weightwatcher_reads_every_layer_as_what_it_is(architecture):
+    guessed = re.compile("linear|conv1d|conv2d|embedding|norm")
+    for layer in zoo.build(architecture, SMALL[architecture], 0).modules():
+        assert not isinstance(layer, nn.Conv1d)
+        if not type(layer).__module__.startswith("torch."):
+            assert not guessed.search(str(type(layer)).lower()), type(layer)
+
+
+def test_sizes_are_checked():
+    with pytest.raises(ValueError, match="unknown architecture"):
+        zoo.build("lstm", {"width": 8}, 0)
+    with pytest.raises(ValueError, match="multiple of 4, not 18"):
+        zoo.build("transformer", {"width": 18, "depth": 1}, 0)
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_training_twice_gives_equal_bytes_and_settings_survive(architecture, data):
+    results, states = [], []
+    recipe = {**vars(RECIPE), "steps": 12, "label_noise": 0.2, "train_fraction": 0.25}
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        before = torch.get_rng_state()
+        module = zoo.build(architecture, SMALL[architecture], 0)
+        results.append(zoo.train(module, data, recipe, 0))
+        states.append(state_bytes(module))
+        assert torch.get_num_threads() == threads
+        assert torch.get_deterministic_debug_mode() == 0
+        assert torch.equal(torch.get_rng_state(), before)
+        assert not module.training
+        assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
+    assert results[0] == results[1]
+    assert states[0] == states[1]
+    other = zoo.build(architecture, SMALL[architecture], 0)
+    zoo.train(other, data, recipe, 1)
+    assert state_bytes(other) != states[0]
+
+
+def test_without_steps_nothing_changes(data):
+    module = zoo.build("convnet", SMALL["convnet"], 0)
+    before = state_bytes(module)
+    result = zoo.train(module, data, {**vars(RECIPE), "steps": 0}, 0)
+    assert state_bytes(module) == before
+    assert result["accuracy"] < 25
+    assert abs(result["test_loss"] - np.log(10)) < 0.5
+
+
+def test_qualities_are_what_they_say(data):
+    module = zoo.build("mlp", {"width": 64, "depth": 2}, 0)
+    lines = []
+    recipe = {**vars(RECIPE), "steps": 150, "train_fraction": 0.25}
+    result = zoo.train(module, data, recipe, 0, lines.append)
+    assert list(result) == [
+        "accuracy",
+        "train_accuracy",
+        "generalization_gap",
+        "test_loss",
+        "train_loss",
+    ]
+    with torch.no_grad():
+        logits = module(torch.from_numpy(data.x_test))
+    truth = torch.from_numpy(data.y_test)
+    assert result["accuracy"] == pytest.approx(
+        100 * (logits.argmax(1) == truth).float().mean().item(), abs=1e-3
+    )
+    assert result["test_loss"] == pytest.approx(
+        nn.functional.cross_entropy(logits, truth).item(), rel=1e-4
+    )
+    assert result["generalization_gap"] == result["train_accuracy"] - result["accuracy"]
+    assert result["train_accuracy"] > result["accuracy"] > 25
+    assert result["train_loss"] < result["test_loss"]
+    assert [line.split(":")[0] for line in lines] == ["step 100 of 150", "step 150 of 150"]
+
+
+def test_a_linear_model_reaches_what_is_published(data):
+    """32 % for logistic regression: data and optimiser are as hard, and as good, as there."""
+    torch.manual_seed(0)
+    recipe = Recipe(steps=1000, batch_size=100, learning_rate=0.01, weight_decay=0.0)
+    result = zoo.train(nn.Linear(40, 10), data, recipe, 0)
+    assert 27 <= result["accuracy"] <= 37
+
+
+def test_an_architecture_can_fit_what_it_has_seen(data):
+    recipe = Recipe(200, 40, 0.005, 0.0, train_fraction=0.01)
+    for architecture, size in SMALL.items():
+        result = zoo.train(zoo.build(architecture, size, 0), data, recipe, 0)
+        assert result["train_accuracy"] > 80, architecture
+
+
+def captured_labels(data, recipe, seed, monkeypatch):
+    seen = {}
+
+    def optimise(module, x, labels, *_):
+        seen.update(x=x.numpy(), labels=labels.numpy())
+
+    monkeypatch.setattr(zoo, "_optimise", optimise)
+    zoo.train(zoo.build("mlp", SMALL["mlp"], 0), data, recipe, seed)
+    return seen
+
+
+def test_label_noise_replaces_the_given_share_by_other_classes(data, monkeypatch):
+    before = data.y_train.copy()
+    noisy = captured_labels(data, {**vars(RECIPE), "label_noise": 0.2}, 0, monkeypatch)
+    wrong = noisy["labels"] != data.y_train
+    assert wrong.sum() == 800
+    shifts = np.bincount((noisy["labels"] - data.y_train)[wrong] % 10, minlength=10)
+    assert shifts[0] == 0 and shifts[1:].min() > 50  # each other class about 89 times
+    assert np.array_equal(data.y_train, before)
+    again = captured_labels(data, {**vars(RECIPE), "label_noise": 0.2}, 0, monkeypatch)
+    assert np.array_equal(again["labels"], noisy["labels"])
+    other = captured_labels(data, {**vars(RECIPE), "label_noise": 0.2}, 1, monkeypatch)
+    assert not np.array_equal(other["labels"], noisy["labels"])
+
+
+def test_a_share_of_the_data_is_drawn_without_repeats(data, monkeypatch):
+    quarter = captured_labels(data, {**vars(RECIPE), "train_fraction": 0.25}, 0, monkeypatch)
+    assert quarter["x"].shape == (1000, 40)
+    rows = {row.tobytes() for row in data.x_train}
+    chosen = {row.tobytes() for row in quarter["x"]}
+    assert len(chosen) == 1000 and chosen <= rows
+    both = captured_labels(
+        data, {**vars(RECIPE), "train_fraction": 0.25, "label_noise": 0.2}, 0, monkeypatch
+    )
+    assert (both["labels"] != quarter["labels"]).sum() == 200
+
+
+def test_every_example_is_seen_once_per_pass():
+    recipe = Recipe(steps=9, batch_size=3, learning_rate=0.1, weight_decay=0.0)
+    batches = list(zoo._batches(10, recipe, np.random.default_rng(0)))
+    assert [len(batch) for batch in batches] == [3] * 9
+    for start in (0, 3, 6):
+        assert len(set(torch.cat(batches[start : start + 3]).tolist())) == 9
+    # A batch that is larger than the data is all of it.
+    whole = Recipe(steps=2, batch_size=30, learning_rate=0.1, weight_decay=0.0)
+    assert [len(batch) for batch in zoo._batches(10, whole, np.random.default_rng(0))] == [10, 10]
+
+
+def test_the_schedule_rises_and_falls():
+    rates = [zoo._schedule(step, 100) for step in range(100)]
+    assert rates[9] == max(rates) == 1
+    assert rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
+    assert 0 < rates[-1] < 0.01
+    assert zoo._schedule(0, 1) == 1
+
+
+def test_the_optimiser_is_adamw():
+    """The vector of all parameters moves as torch's own AdamW moves them one by one."""
+    torch.manual_seed(0)
+    recipe = {**vars(RECIPE), "weight_decay": 0.3}
+    mine = zoo.build("convnet", SMALL["convnet"], 0)
+    reference = copy.deepcopy(mine)
+    groups = [
+        {"params": [p for p in reference.parameters() if p.ndim > 1], "weight_decay": 0.3},
+        {"params": [p for p in reference.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    theirs = torch.optim.AdamW(groups, lr=0.01)
+    optimizer = zoo._AdamW(mine, Recipe.from_mapping(recipe))
+    for _ in range(3):
+        x, y = torch.randn(16, 40), torch.randint(10, (16,))
+        for module in (mine, reference):
+            nn.functional.cross_entropy(module(x), y).backward()
+        optimizer.step(0.01)
+        theirs.step()
+        theirs.zero_grad()
+    optimizer.detach()
+    for p, q in zip(mine.parameters(), reference.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-4)
+
+
+def test_divergence_is_one_clear_line(data):
+    recipe = Recipe(steps=50, batch_size=32, learning_rate=1e30, weight_decay=0.0)
+    with pytest.raises(
+        zoo.TrainingDiverged, match=r"^the loss is (nan|inf) at step \d+ of 50$"
+    ) as caught:
+        zoo.train(zoo.build("mlp", SMALL["mlp"], 0), data, recipe, 0)
+    assert isinstance(caught.value, ValueError)
+    assert torch.get_deterministic_debug_mode() == 0
+
+
+def test_training_does_not_import_torchs_compiler(data, tmp_path):
+    """It takes longer than training a network of the zoo, and torch's optimisers import it."""
+    zoo.save_dataset(data, tmp_path / "data.npz")
+    code = (
+        "import sys; from atlas import zoo; d = zoo.load_dataset(sys.argv[1]);"
+        "m = zoo.build('convnet', {'width': 8, 'depth': 1}, 0);"
+        "zoo.train(m, d, dict(steps=2, batch_size=8, learning_rate=.01, weight_decay=.1), 0);"
+        "print([n for n in ('torch._dynamo', 'torch._inductor', 'sympy') if n in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "data.npz")],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == "[]"
