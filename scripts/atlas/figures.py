@@ -303,9 +303,8 @@ def _sizes(models: pd.DataFrame) -> list[str]:
 
 
 def _short(variant: str, family: str) -> str:
-    """A variant's name without its family's in front, but no single letter (l is a stroke)."""
-    rest = variant.removeprefix(family).lstrip("-_ .")
-    return rest if len(rest) > 1 else variant
+    """A variant's name without its family's in front: mlp-s is s in the panel of mlp."""
+    return variant.removeprefix(family).lstrip("-_ .") or variant
 
 
 # --- words and marks --------------------------------------------------------------------------
@@ -361,7 +360,7 @@ def family_look(families: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 def _wrapped(text: str, mm: float, size: float = BASE) -> str:
     """Lines that fit a width, at the mean width of DejaVu Sans's letters."""
-    return textwrap.fill(text, max(12, int(mm / (0.6 * size / 72 * 25.4))))
+    return textwrap.fill(text, max(12, int(mm / (0.53 * size / 72 * 25.4))))
 
 
 def _figure(width_mm: float, height_mm: float) -> Figure:
@@ -437,6 +436,7 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
     canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     renderer = canvas.get_renderer()
+    radius = 2.5 / 72 * figure.dpi  # of a mark
     taken: dict[Axes, list[Bbox]] = {}
     points = {label.ax: _points(label.ax) for label in labels}
     for label in sorted(labels, key=lambda label: -label.weight):
@@ -461,7 +461,7 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
             inside &= frame.y0 <= box.y0 and box.y1 <= frame.y1
             if inside and not any(box.overlaps(other) for other in boxes):
-                cost = 4.0 * box.padded(0.5).count_contains(points[ax]) + order
+                cost = 6.0 * box.padded(radius).count_contains(points[ax]) + order
                 if best is None or cost < best[0]:
                     if best:
                         best[1].remove()
@@ -474,7 +474,7 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
 
 _PLACES = [
     (dx * r, dy * r, ha, va)
-    for r in (4.5, 8, 14, 22)
+    for r in (4.5, 8, 14)
     for dx, dy, ha, va in (
         (1, 0, "left", "center"),
         (-1, 0, "right", "center"),
@@ -522,7 +522,7 @@ def _handle(colour: str, marker: str, label: str, hollow: bool = False, size: fl
 
 def _columns(labels: Sequence[str], width_mm: float) -> int:
     """How many entries of a legend fit side by side."""
-    widths = sorted((1.33 * len(text) + 6 for text in labels), reverse=True)
+    widths = sorted((1.22 * len(text) + 6.5 for text in labels), reverse=True)
     room = width_mm - 4
     return max(1, len(labels) if sum(widths) <= room else int(room / max(widths)))
 
@@ -628,7 +628,7 @@ def _block(
             _scatter(ax, models[own & reference], metric, "quality", s=15, **common, **filled)
         if models[metric].notna().any():
             _ticks(ax)
-            labels += _names(ax, models[reference], metric, marks)
+            labels += _names(ax, models[reference], metric, marks, index == 0)
         else:
             ax.text(
                 *(0.5, 0.5, "no values"),
@@ -646,16 +646,20 @@ def _block(
 
 
 def _names(
-    ax: Axes, models: pd.DataFrame, metric: str, marks: Mapping[str, tuple[str, str]]
+    ax: Axes,
+    models: pd.DataFrame,
+    metric: str,
+    marks: Mapping[str, tuple[str, str]],
+    first: bool,
 ) -> list[Label]:
-    """Labels of the models where they are few, of the families where they are too many."""
+    """Labels of the models where they are few; of families too many for a legend, once."""
     known = models[models[metric].notna()]
     if len(known) <= 6:
         names = known["variant"].where(known["variant"] != "", known["model"])
         points = zip(known[metric], known["quality"], names, known["family"], strict=True)
         return [Label(ax, x, y, text, marks[family][0]) for x, y, text, family in points]
     groups = known.groupby("family")
-    if len(groups) <= MAX_LEGEND:
+    if len(groups) <= MAX_LEGEND or not first:
         return []
     return [
         Label(ax, g[metric].mean(), g["quality"].mean(), name, marks[name][0], len(g))
@@ -714,8 +718,9 @@ def within_families(
     figure, axes = _grid(look, len(panels), 47, 16 if recipes else 10)
     labels: list[Label] = []
     one_quality = len({part.quality for part, _ in panels}) == 1
+    sizes = _common_sizes(panels)
     for ax, (part, family) in zip(axes, panels, strict=False):
-        labels += _family_panel(ax, part, family, colours, table, ask)
+        labels += _family_panel(ax, part, family, colours, sizes, ask)
         name = _title_of(family, part.name(parts), len(parts) > 1)
         if one_quality and not ax.get_subplotspec().is_first_col():
             ax.set_ylabel("")
@@ -726,15 +731,21 @@ def within_families(
                 {"comparison": "c", "scope": "within", "variant": ""},
             )
         ]
-        lines = f"(b) variants: {tau(rows[0])}\n(c) recipes: {tau(rows[1])}"
+        own = part.models[part.models["family"] == family]
+        what = "recipes" if own["recipe"].nunique() > 1 else "seeds"
+        lines = f"(b) variants: {tau(rows[0])}\n(c) {what}: {tau(rows[1])}"
         if rows[1] is None:
             lines = f"(b) variants: {tau(rows[0])}\n(c) one model per variant"
         _second_line(ax, name, lines)
     title = "black line: means of the variants"
     title += f" on the recipe {ask.reference_recipe}" if ask.reference_recipe in recipes else ""
     title += ", small to large; larger markers: larger variants"
-    title += "; grey lines: the recipes of one variant" if recipes else ""
-    handles = [_handle(colours[name], "o", name) for name in recipes[:14]]
+    title += "; grey lines: the recipes of one variant" if len(recipes) > 1 else ""
+    handles = [
+        _handle(GREY, MARKERS[rank], f"variant {name}", hollow=True, size=2.8 + rank)
+        for rank, name in enumerate(sizes)
+    ]
+    handles += [_handle(colours[name], "o", name) for name in recipes[:14]]
     width = figure.get_figwidth() / MM
     if left_out:
         title += f"; {_many(left_out, 'family')} with fewer models not shown"
@@ -756,6 +767,16 @@ def _footer(figure: Figure, title: str, handles: list[Any], width_mm: float) -> 
     legend.get_title().set_size(SMALL)
 
 
+def _common_sizes(panels: Sequence[tuple[Part, str]]) -> tuple[str, ...]:
+    """The names of the variants, small to large, that most panels share; none for one panel."""
+    names = []
+    for part, family in panels:
+        models = part.models[part.models["family"] == family]
+        names.append(tuple(_short(name, family) for name in _sizes(models)))
+    found = max(sorted(set(names)), key=names.count)
+    return found if names.count(found) > 1 and len(found) <= 5 else ()
+
+
 def _title_of(family: str, collection: str, several: bool) -> str:
     """A panel's title: the family, with its collection where there are several."""
     name = family or "no family"
@@ -767,7 +788,7 @@ def _family_panel(
     part: Part,
     family: str,
     colours: Mapping[str, str],
-    table: pd.DataFrame,
+    sizes: Sequence[str],
     ask: Ask,
 ) -> list[Label]:
     """One family: models, a thin line per variant over its recipes, the trail of the variants."""
@@ -792,14 +813,17 @@ def _family_panel(
             trail.append((chosen[metric].mean(), chosen["quality"].mean(), variant))
     labels = []
     if len(trail) > 1:
-        x, y = [t[0] for t in trail], [t[1] for t in trail]
+        ends = [(t[0], t[1]) for t in trail]
+        x, y = zip(*ends, strict=True)
         ax.plot(x, y, color=INK, linewidth=0.9, zorder=3)
         ax.scatter(x, y, s=5, color=INK, zorder=4, linewidth=0)
-        labels = [
-            Label(ax, tx, ty, _short(name, family), INK, -i)
-            for i, (tx, ty, name) in enumerate(trail)
-            if name
-        ]
+        names = [_short(name, family) for *_, name in trail]
+        if names != list(sizes):
+            labels = [
+                Label(ax, *xy, n, INK, -i)
+                for i, (xy, n) in enumerate(zip(ends, names, strict=True))
+                if n
+            ]
     _ticks(ax)
     ax.set(xlabel=metric_label(metric), ylabel=quality_label(part.quality))
     return labels
@@ -815,8 +839,12 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     table = table[~table["collection"].isin(list(ask.controls))]
     chosen = table[table["metric"] == metric]
     rows, left_out = _forest_rows(chosen, quality)
-    if not rows:
-        return _missing(look.width_mm, f"No correlation of {metric} with {quality} was computed.")
+    known = [row for kind, _, row in rows if kind == "row" and math.isfinite(row["kendall"])]
+    if not known:
+        notes = [row["note"] for kind, _, row in rows if kind == "row" and row["note"]]
+        why = f": {max(sorted(set(notes)), key=notes.count)}" if notes else ""
+        text = f"No correlation of {metric} with {quality} could be computed{why}."
+        return _missing(look.width_mm, text)
     height = 3.3 * len(rows) + 22
     figure = _figure(look.width_mm, height)
     ax = figure.subplots()
@@ -923,12 +951,12 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     level = f"{100 * ask.confidence:g} % interval"
     handles: list[Line2D] = [
         _handle(INK, "o", f"one group, {level}", size=3.4),
-        _handle(INK, "D", "groups together", size=4),
+        _handle(INK, "D", "all groups together", size=4),
     ]
     if hollow_shown:
         handles.append(_handle(INK, "o", "too few for an interval", hollow=True, size=3.4))
     if size_shown:
-        handles.append(Line2D([], [], label="size instead", **_SIZE_MARK))
+        handles.append(Line2D([], [], label="size only (baseline)", **_SIZE_MARK))
     if differ:
         handles.append(Line2D([], [], label="failed fits averaged in", **_STORED_MARK))
     title = f"{_many(left_out, 'row')} with fewer models not shown" if left_out else ""
@@ -1297,14 +1325,20 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
     """The three comparisons of the largest collection side by side."""
     metric = ask.primary_metric
     parts = _parts(_models(models, [metric]), ask.primary_quality, ask.controls)
+    parts = [part for part in parts if part.models[metric].notna().any()]
     if not parts:
-        return _missing(look.wide_mm, "No analysed model has a quality: nothing to compare.")
+        text = f"No analysed model has a quality and a {metric_label(metric)}: nothing to compare."
+        return _missing(look.wide_mm, text)
     part = parts[0]
+    one = len(part.families) == 1
+    seeds = part.models["recipe"].nunique() == 1
     rows = _estimates(correlations)
     pick = {**part.labels, "metric": metric, "treatment": "dropped", "family": "", "variant": ""}
     found = {
         "a": _row(rows, **pick, comparison="a", scope="pooled"),
-        "b": _row(rows, **pick, comparison="b", scope="within"),
+        "b": _row(rows, **pick, comparison="b", scope="within")
+        if not one
+        else _row(rows, **(pick | {"family": part.families[0]}), comparison="b", scope="family"),
         "c": _row(rows, **pick, comparison="c", scope="within"),
     }
     title = f"{part.name(parts)}{f' ({part.dataset})' if part.dataset else ''}: "
@@ -1324,7 +1358,11 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
             "(b) variants of each architecture",
             lambda ax: _overview_b(ax, chosen, metric, marks),
         ),
-        ("c", "(c) recipes of each variant", lambda ax: _overview_c(ax, known, metric, ask)),
+        (
+            "c",
+            f"(c) {'seeds' if seeds else 'recipes'} of each variant",
+            lambda ax: _overview_c(ax, known, metric, ask),
+        ),
     )
     labels: list[Label] = []
     for ax, (key, heading, panel) in zip(np.ravel(axes), panels, strict=True):

@@ -79,8 +79,18 @@ def p_value(value: object, lang: str = "en", sign: bool = False) -> str:
     if not _finite(value):
         return MISSING
     if float(value) < 0.001:  # type: ignore[arg-type]
-        return "\\< " + number(0.001, 3, lang)
-    return "= " * sign + number(value, 3, lang)
+        return "\\<\u00a0" + number(0.001, 3, lang)
+    return "=\u00a0" * sign + number(value, 3, lang)
+
+
+def equation(name: str, value: object, lang: str = "en") -> str:
+    """A symbol and its value, which no line break parts: τ = -0.31."""
+    return f"{name}\u00a0=\u00a0{number(value, lang=lang)}"
+
+
+def p_equation(name: str, value: object, lang: str = "en") -> str:
+    """A p value with its name, which no line break parts: p < 0.001."""
+    return f"{name}\u00a0{p_value(value, lang, sign=True)}"
 
 
 def scientific(value: object) -> str:
@@ -97,7 +107,7 @@ def interval(low: object, high: object, lang: str = "en") -> str:
     """An interval in brackets; an en dash where it is missing."""
     if not (_finite(low) and _finite(high)):
         return MISSING
-    between = "; " if lang == "de" else ", "
+    between = ";\u00a0" if lang == "de" else ",\u00a0"
     return f"\\[{number(low, lang=lang)}{between}{number(high, lang=lang)}\\]"
 
 

@@ -26,12 +26,14 @@ from atlas.markdown import (
     MISSING,
     bullets,
     count,
+    equation,
     escape,
     estimate,
     integer,
     interval,
     listing,
     number,
+    p_equation,
     p_value,
     percent,
     pipe_table,
@@ -328,6 +330,19 @@ def variables_yaml(values: Mapping[str, str]) -> str:
     )
 
 
+ABSTRACT = (
+    "counted",
+    "verdict_a",
+    "verdict_b",
+    "verdict_c",
+    "verdict_size",
+    "verdict_controls",
+    "verdict_overall",
+    "verdict_use",
+)
+"""The sentences of the abstract, which is also in German."""
+
+
 # --- variables --------------------------------------------------------------------------------
 
 
@@ -360,6 +375,7 @@ def variables(study: Study) -> dict[str, str]:
         f"{name}{suffix}": getattr(text, lang)
         for name, text in said.items()
         for lang, suffix in (("en", ""), ("de", "_de"))
+        if lang == "en" or name in ABSTRACT
     }
     result |= {
         "title": escape_title(config["title"]),
@@ -780,7 +796,7 @@ def answers_table(study: Study) -> str:
 
 def _answer_cell(finding: Finding) -> str:
     words = CELLS[finding.outcome]
-    return words if finding.outcome is Outcome.NONE else f"{words} (τ = {number(finding.tau)})"
+    return words if finding.outcome is Outcome.NONE else f"{words} ({equation('τ', finding.tau)})"
 
 
 STATISTIC_COLUMNS = [
@@ -1070,7 +1086,7 @@ def _simpson(study: Study, partition: Partition, answer: Answer) -> list[str]:
     if row is None or pooled is None or within is None:
         return []
     text = (
-        f"Pooled over families, τ = {number(pooled)}; inside families it is {number(within)} on "
+        f"Pooled over families, {equation('τ', pooled)}; inside families it is {number(within)} on "
         "average"
     )
     low, high = value(row, "difference_low"), value(row, "difference_high")
@@ -1117,17 +1133,17 @@ def _together(study: Study, partition: Partition, comparison: str) -> list[str]:
     if mean is not None and p is not None and (value(row, "mean_r_groups") or 0) > 1:
         said.append(
             f"The mean of their Pearson correlations, {number(mean)}, is further from zero than "
-            f"chance explains (p {p_value(p, sign=True)})."
+            f"chance explains ({p_equation('p', p)})."
             if p <= 1 - study.confidence
             else f"The mean of their Pearson correlations, {number(mean)}, is compatible with chance "
-            f"(p {p_value(p, sign=True)})."
+            f"({p_equation('p', p)})."
         )
     low, high = value(row, "pearson_low"), value(row, "pearson_high")
     if row is not None and low is not None and high is not None:
         bounds = f"{percent(study.confidence)} CI {interval(low, high)}"
         said.append(
             f"Put together by the random-effects model, {integer(value(row, 'k'))} {noun} with more "
-            f"than three independent models give r = {number(value(row, 'pearson'))} ({bounds})."
+            f"than three independent models give {equation('r', value(row, 'pearson'))} ({bounds})."
         )
         q_p, i2 = value(row, "q_p"), value(row, "i2")
         if q_p is not None:
@@ -1136,7 +1152,7 @@ def _together(study: Study, partition: Partition, comparison: str) -> list[str]:
                 if q_p <= 1 - study.confidence
                 else f"A difference between the {noun} beyond chance is not found"
             )
-            said.append(f"{differ} (I² = {number(i2, 0)}%, p {p_value(q_p, sign=True)}).")
+            said.append(f"{differ} (I² = {number(i2, 0)}%, {p_equation('p', q_p)}).")
     return said
 
 

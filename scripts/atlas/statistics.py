@@ -786,8 +786,9 @@ def correlations(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     what it says holds for these families, and `between_families` has the family as its unit.
     Likewise `kendall_p` and the intervals of (c) take the recipes of each variant on their own;
     `kendall_p_recipes`, in (c) `within`, exchanges the recipes of all variants at once, as one
-    must to speak about recipes in general. `kendall_p_holm` corrects across families for the primary metric and quality,
-    `kendall_p_bh` across all other rows of the partition (Benjamini and Hochberg).
+    must to speak about recipes in general. `kendall_p_holm` corrects across families for the
+    primary metric and quality, `kendall_p_bh` across all other rows of the partition (Benjamini
+    and Hochberg).
     """
     rows = _scope_rows(
         models,

@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from atlas.markdown import count, escape, integer, interval, listing, number, p_value, percent
+from atlas.markdown import (
+    count,
+    equation,
+    escape,
+    integer,
+    interval,
+    listing,
+    number,
+    p_equation,
+    percent,
+)
 
 POWER = 0.8
 """The probability of finding a correlation as strong as the statistics' `detectable_pearson`."""
@@ -103,7 +113,7 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
     tried = str(row.get("interval") or "") in ("bca", "fisher-z")
     perfect = tried and abs(tau) > 1 - 1e-9
     if not (math.isfinite(low) and math.isfinite(high)) and not perfect:
-        return Finding(Outcome.FEW, **facts)
+        return Finding(Outcome.OPEN if tried else Outcome.FEW, **facts)
     excludes = perfect or (low > 0 and tau > 0) or (high < 0 and tau < 0)
     small = math.isfinite(p) and p <= level and not facts["p_recipes"] > level
     if excludes and small:
@@ -206,16 +216,16 @@ def numbers(finding: Finding, confidence: float, lang: str = "en") -> str:
     label = "p (korrigiert)" if lang == "de" else "corrected p"
     label = label if finding.corrected else "p"
     between = "; " if lang == "de" else ", "
-    parts = [f"τ = {number(finding.tau, lang=lang)}"]
+    parts = [equation("τ", finding.tau, lang)]
     if finding.has_interval:
         name = f"{percent(confidence)}-KI" if lang == "de" else f"{percent(confidence)} CI"
         name = name.replace("%", "\u00a0%", 1) if lang == "de" else name
         parts.append(f"{name} {interval(finding.low, finding.high, lang)}")
     if math.isfinite(finding.p):
-        parts.append(f"{label} {p_value(finding.p, lang, sign=True)}")
+        parts.append(p_equation(label, finding.p, lang))
     if math.isfinite(finding.p_recipes):
         over = "p über Rezepte" if lang == "de" else "p over recipes"
-        parts.append(f"{over} {p_value(finding.p_recipes, lang, sign=True)}")
+        parts.append(p_equation(over, finding.p_recipes, lang))
     return between.join(parts)
 
 
@@ -227,7 +237,7 @@ def result(finding: Finding, who: str, metric: str, quality: str, confidence: fl
         return f"This comparison cannot be made {who}: {reason(finding.note)}."
     if finding.outcome is Outcome.FEW:
         return (
-            f"{_first(who)}, τ = {number(finding.tau)} over {models_of(finding)}. "
+            f"{_first(who)}, {equation('τ', finding.tau)} over {models_of(finding)}. "
             "That is too few for an interval, and we draw no conclusion."
         )
     values = f"{numbers(finding, confidence)}; {models_of(finding)}"
@@ -251,6 +261,8 @@ def result(finding: Finding, who: str, metric: str, quality: str, confidence: fl
 def _why_open(finding: Finding) -> str:
     """Which of the conditions for a decision are not met."""
     reasons = []
+    if not finding.has_interval and abs(finding.tau) < 1 - 1e-9:
+        reasons.append("no interval could be computed")
     if finding.has_interval and finding.low <= 0 <= finding.high:
         reasons.append("the interval includes zero")
     if not finding.p <= finding.level:
@@ -358,10 +370,10 @@ def beyond_size(beyond: Beyond, metric: str, quality: str, confidence: float) ->
     order = "as well as" if round(size, 2) == round(own, 2) else "better than"
     order = "less well than" if round(size, 2) < round(own, 2) else order
     text = (
-        f"The number of parameters alone reaches τ = {number(beyond.tau_size)}: "
+        f"The number of parameters alone reaches {equation('τ', beyond.tau_size)}: "
         f"it ranks the models {order} {name}."
     )
-    value = f"partial τ = {number(beyond.partial)}"
+    value = equation("partial τ", beyond.partial)
     if math.isfinite(beyond.low) and math.isfinite(beyond.high):
         value += f", {percent(confidence)} CI {interval(beyond.low, beyond.high)}"
     good = better(quality).en

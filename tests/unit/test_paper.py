@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
 from atlas import markdown, metrics, paper, statistics, wording
-from atlas.wording import Answer, Beyond, Finding, Outcome, judge, judge_beyond
+from atlas.wording import Answer, Beyond, Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"
@@ -75,7 +76,7 @@ def models_frame(
     families: tuple[str, ...] = ("mlp", "convnet", "resnet", "mixer", "transformer"),
     recipes: tuple[str, ...] = RECIPES,
     sizes: int = 3,
-    noise: float = 0.02,
+    noise: float = 0.1,
     failed: int = 0,
     control: bool = True,
     package: bool = True,
@@ -93,7 +94,7 @@ def models_frame(
                     alpha += 0 if recipe == "untrained" else recipes.index(recipe) / 4
                     alpha += rng.normal(0, noise)
                     untrained = recipe == "untrained"
-                    accuracy = 70 + 10 * slope * (alpha - 3) + rng.normal(0, noise)
+                    accuracy = 70 + 10 * slope * (alpha - 3) + rng.normal(0, 10 * noise)
                     if untrained:
                         alpha, accuracy = 5 + rng.normal(), 10 + rng.normal()
                     row = {
@@ -234,3 +235,500 @@ def positive() -> paper.Study:
 @pytest.fixture(scope="module")
 def unclear() -> paper.Study:
     return study(models_frame(0, noise=3))
+
+
+def text_of(files: dict[str, str]) -> str:
+    return "\n".join(files.values())
+
+
+def used_variables(text: str) -> set[str]:
+    return set(re.findall(r"\{\{<\s*var\s+([\w.]+)\s*>\}\}", text))
+
+
+# --- words follow from numbers --------------------------------------------------------------------
+
+
+def row(tau=-0.5, low=-0.7, high=-0.2, p=0.001, **more) -> dict[str, str]:
+    """A row of the statistics as read from CSV."""
+    values = {
+        "n": 20,
+        "units": 20,
+        "groups": 1,
+        "kendall": tau,
+        "kendall_low": low,
+        "kendall_high": high,
+        "kendall_p": p,
+        "interval": "bca",
+        "note": "",
+        **more,
+    }
+    return {key: "" if value is None else str(value) for key, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        (row(), Outcome.NEGATIVE),
+        (row(0.5, 0.2, 0.7), Outcome.POSITIVE),
+        (row(-0.5, -0.9, 0.1), Outcome.OPEN),
+        (row(p=0.2), Outcome.OPEN),
+        (row(kendall_p_holm=0.2), Outcome.OPEN),
+        (row(kendall_p_bh=0.2), Outcome.OPEN),
+        (row(p=0.2, kendall_p_bh=0.01), Outcome.NEGATIVE),
+        (row(kendall_p_recipes=0.5), Outcome.OPEN),
+        (row(kendall_p_recipes=0.02), Outcome.NEGATIVE),
+        (row(low=None, high=None, interval=""), Outcome.FEW),
+        (row(low=None, high=None), Outcome.OPEN),
+        (row(-1.0, None, None), Outcome.NEGATIVE),
+        (row(1.0, None, None), Outcome.POSITIVE),
+        (row(-1.0, None, None, p=0.1), Outcome.OPEN),
+        (row(None, None, None, None, note="fewer than 3 models"), Outcome.NONE),
+        (None, Outcome.NONE),
+    ],
+)
+def test_outcome_follows_from_direction_interval_and_multiplicity(given, outcome):
+    assert judge(given, 0.95).outcome is outcome
+
+
+def test_sentences_of_one_comparison_differ_by_outcome():
+    def said(given) -> str:
+        return wording.result(judge(given, 0.95), "among them", "alpha", "accuracy", 0.95)
+
+    assert "smaller alpha goes with higher accuracy" in said(row())
+    assert "the theory expects" in said(row())
+    assert "larger alpha goes with higher accuracy" in said(row(0.5, 0.2, 0.7))
+    assert "opposite" in said(row(0.5, 0.2, 0.7))
+    assert "the interval includes zero" in said(row(-0.5, -0.9, 0.1))
+    assert "corrected p value is above 0.05" in said(row(kendall_p_bh=0.2))
+    assert "recipes of all variants" in said(row(kendall_p_recipes=0.5))
+    assert "0.60 or stronger" in said(row(p=0.2, detectable_pearson=0.6))
+    assert "too few" in said(row(low=None, high=None, interval=""))
+    assert "fewer than 3 models" in said(row(None, note="fewer than 3 models"))
+
+
+def test_a_metric_without_an_expectation_is_not_measured_by_one():
+    finding = judge(row(), 0.95)
+    assert "theory" not in wording.result(finding, "here", "stable_rank", "accuracy", 0.95)
+    answer = Answer("x", "stable_rank", "accuracy", finding, finding, finding)
+    assert "theory" not in wording.verdict("a", [answer], 0.95).en
+
+
+def test_flipping_the_data_flips_the_words(negative, positive, unclear):
+    said = {
+        name: paper.variables(given)
+        for name, given in (("-", negative), ("+", positive), ("0", unclear))
+    }
+    for key in "abc":
+        words = {
+            name: values[f"verdict_{key}"].split("efficientnet")[0] for name, values in said.items()
+        }
+        assert "smaller alpha goes with higher accuracy, as the theory expects" in words["-"]
+        assert "larger alpha goes with higher accuracy, against the theory" in words["+"]
+        assert "the direction stays open" in words["0"]
+        words = {name: values[f"verdict_{key}_de"] for name, values in said.items()}
+        assert "kleineres Alpha mit höherer Genauigkeit einher" in words["-"]
+        assert "größeres Alpha mit höherer Genauigkeit einher, entgegen der Theorie" in words["+"]
+        assert "bleibt die Richtung offen" in words["0"]
+    assert "Smaller alpha goes with better models in each" in said["-"]["verdict_overall"]
+    assert "opposite of what is expected" in said["+"]["verdict_overall"]
+    assert "None of the 3 comparisons" in said["0"]["verdict_overall"]
+    assert "can help to compare" in said["-"]["verdict_use"]
+    assert "Nothing in this study" in said["+"]["verdict_use"]
+    for text in ("results_a", "results_b", "results_c"):
+        detail = {
+            name: paper.compose(given)[f"text/{text}.md"]
+            for name, given in (("-", negative), ("+", positive))
+        }
+        assert "smaller alpha goes with higher accuracy" in detail["-"]
+        assert "larger alpha goes with higher accuracy" in detail["+"]
+
+
+def answer(a, b=None, c=None, **more) -> Answer:
+    findings = [judge(given, 0.95) for given in (a, b, c)]
+    return Answer("zoo", "alpha", "accuracy", *findings, **more)
+
+
+MINUS, PLUS, OPEN = row(), row(0.5, 0.2, 0.7), row(-0.1, -0.5, 0.3, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("answers", "english", "german"),
+    [
+        ([], "too few models", "zu wenige Modelle"),
+        ([answer(MINUS, MINUS, MINUS)], "in each of the 3", "in jedem der 3"),
+        ([answer(MINUS)], "in the one comparison", "im einzigen"),
+        ([answer(PLUS, PLUS)], "opposite of what is expected", "anders als erwartet"),
+        ([answer(OPEN, OPEN)], "None of the 2 comparisons", "In keinem von 2"),
+        ([answer(OPEN)], "The one comparison", "Im einzigen"),
+        ([answer(MINUS, OPEN)], "depends on what is compared", "darauf an"),
+        ([answer(PLUS, OPEN)], "the others stay open", "übrigen bleiben offen"),
+        ([answer(PLUS, MINUS)], "direction itself changes", "Richtung selbst wechselt"),
+    ],
+)
+def test_overall_verdict(answers, english, german):
+    text = wording.verdict_overall(answers)
+    assert english in text.en
+    assert german in text.de
+
+
+def beyond(outcome: Outcome, note: str = "") -> Beyond:
+    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, note)
+
+
+@pytest.mark.parametrize(
+    ("given", "english", "german"),
+    [
+        ([], "could not be tested", "ließ sich nicht prüfen"),
+        ([Outcome.FEW, Outcome.NONE], "could not be tested", "ließ sich nicht prüfen"),
+        ([Outcome.NEGATIVE] * 2, "smaller alpha goes with better models in each", "kleineres"),
+        ([Outcome.POSITIVE], "larger alpha goes with better models", "größeres"),
+        ([Outcome.OPEN], "no clear relation", "keinen klaren"),
+        ([Outcome.NEGATIVE, Outcome.OPEN], "in 1 of the 2 comparisons", "1-mal"),
+    ],
+)
+def test_size_verdict(given, english, german):
+    parts = {key: beyond(outcome) for key, outcome in zip("abc", given, strict=False)}
+    text = wording.verdict_size([answer(MINUS, beyond=parts)])
+    assert english in text.en
+    assert german in text.de
+
+
+@pytest.mark.parametrize(
+    ("q", "english", "german"),
+    [
+        (0.001, "differ by more than chance", "stärker als durch Zufall"),
+        (0.4, "no difference between families", "kein Unterschied"),
+        (math.nan, "could not be tested", "ließ sich nicht prüfen"),
+    ],
+)
+def test_families_verdict(q, english, german):
+    text = wording.verdict_families([answer(MINUS, q_p=q)], 0.05)
+    assert english in text.en
+    assert german in text.de
+
+
+@pytest.mark.parametrize(
+    ("failed", "stored", "english", "german"),
+    [
+        (0, MINUS, "No tail fit", "Keine Anpassung"),
+        (3, MINUS, "changes no conclusion", "ändert keine Aussage"),
+        (3, OPEN, "would change the conclusion in 1 of 1 comparison", "in 1 von 1 Vergleich"),
+        (3, None, "could not be tested", "ließ sich nicht prüfen"),
+    ],
+)
+def test_treatment_verdict(failed, stored, english, german):
+    given = answer(MINUS, failed=failed, stored={"a": judge(stored, 0.95)})
+    text = wording.verdict_treatment([given])
+    assert english in text.en
+    assert german in text.de
+
+
+@pytest.mark.parametrize(
+    ("rows", "english", "german"),
+    [
+        ([], "no untrained networks", "keine untrainierten"),
+        ([None], "could not be tested", "ließ sich nicht prüfen"),
+        ([OPEN, OPEN], "nothing that 2 tests", "nichts vorher"),
+        ([OPEN, MINUS], "in 1 of 2 tests", "in 1 von 2 Tests"),
+        ([PLUS], "not training", "nicht das Training"),
+    ],
+)
+def test_controls_verdict(rows, english, german):
+    text = wording.verdict_controls([judge(given, 0.95) for given in rows], "alpha")
+    assert english in text.en
+    assert german in text.de
+
+
+def test_advice_depends_on_size_and_controls():
+    kept = {"a": beyond(Outcome.NEGATIVE)}
+    alarm, quiet = [judge(MINUS, 0.95)], [judge(OPEN, 0.95)]
+    same_size = {"c": Beyond(Outcome.NONE, note="size is constant: it explains nothing here")}
+
+    def said(given, controls) -> wording.Text:
+        return wording.verdict_use([given], controls)
+
+    assert "Nothing" in said(answer(OPEN), quiet).en
+    assert "not ruled out" in said(answer(MINUS, beyond={"a": beyond(Outcome.OPEN)}), quiet).en
+    assert "can help" in said(answer(MINUS, beyond=kept), quiet).en
+    assert "untrained controls" in said(answer(MINUS, beyond=kept), alarm).en
+    trained = said(answer(None, None, MINUS, beyond=same_size), quiet)
+    assert "differently trained models of one variant; there" in trained.en
+    assert "verschieden trainierten Modellen einer Variante nicht; dort" in trained.de
+
+
+def test_every_sentence_of_the_abstract_is_in_both_languages(negative, positive, unclear):
+    for given in (negative, positive, unclear, study(EMPTY)):
+        values = paper.variables(given)
+        for name in paper.ABSTRACT:
+            assert values[name].endswith(".")
+            assert values[f"{name}_de"].endswith(".")
+            assert values[name] != values[f"{name}_de"]
+            assert not re.search(r"\d\.\d\d", values[f"{name}_de"]), "a decimal point in German"
+    assert used_variables(QMD.split("## Zusammenfassung")[1].split("## Introduction")[0]) >= {
+        f"{name}_de" for name in paper.ABSTRACT
+    }
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+def test_no_number_is_typed():
+    text = re.sub(r"\{\{<.*?>\}\}", "", QMD)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "", text, flags=re.DOTALL)
+    text = re.sub(r"@[\w-]+", "", text)  # citations and references
+    text = re.sub(r"(width=\d+%)", "", text)
+    text = re.sub(r"SHA-256", "", text)
+    found = re.findall(r".*\d.*", text)
+    assert not found
+
+
+def test_variables_are_all_defined_and_all_used(negative):
+    defined = set(paper.variables(negative))
+    used = used_variables(QMD)
+    assert used - defined == set()
+    assert defined - used == set()
+
+
+def test_included_files_are_those_that_are_written(negative):
+    written = set(paper.compose(negative)) - {"_variables.yml"}
+    included = set(re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", QMD))
+    assert included == written
+    rules = (ROOT / "rules" / "paper.smk").read_text("utf-8")
+    for folder, name in (("tables", "PAPER_TABLES"), ("text", "PAPER_TEXTS")):
+        block = re.search(rf"^{name} = \[(.*?)\]", rules, re.DOTALL | re.MULTILINE)[1]
+        assert {f"{folder}/{file}.md" for file in re.findall(r'"(\w+)"', block)} == {
+            file for file in written if file.startswith(folder)
+        }
+
+
+def test_every_figure_is_made_and_referred_to():
+    shown = dict(re.findall(r"\(figures/(\w+)\.svg\)\{#(fig-[\w-]+)", QMD))
+    rules = (ROOT / "rules" / "figures.smk").read_text("utf-8")
+    block = re.search(r"^FIGURE_TABLES = \{(.*?)^\}", rules, re.DOTALL | re.MULTILINE)[1]
+    assert set(shown) == set(re.findall(r'^    "(\w+)": \{', block, re.MULTILINE))
+    assert "fig-alt" in QMD
+    for label in shown.values():
+        assert f"@{label}" in QMD, label
+
+
+def test_every_table_and_section_label_resolves(negative):
+    text = QMD + text_of(paper.compose(negative))
+    labels = set(re.findall(r"\{#((?:fig|tbl|sec|eq)-[\w-]+)", text))
+    references = set(re.findall(r"@((?:fig|tbl|sec|eq)-[\w-]+)", text))
+    assert references <= labels
+    assert {label for label in labels if label.startswith("tbl")} <= references
+
+
+def test_every_citation_has_an_entry_and_every_entry_is_cited():
+    entries = set(
+        re.findall(r"^@\w+\{([^,]+),", (SOURCE / "references.bib").read_text("utf-8"), re.M)
+    )
+    text = QMD + "".join(path.read_text("utf-8") for path in MODULES)
+    cited = set(re.findall(r"(?<![\w\\])@([a-z]+\d{4}[a-z]*)", text))
+    assert cited == entries
+
+
+def test_the_header_and_settings_are_yaml():
+    header = yaml.safe_load(QMD.split("---\n")[1])
+    assert "{{< var title >}}" in header["title"]
+    settings = yaml.safe_load((SOURCE / "_quarto.yml").read_text("utf-8"))
+    assert settings["format"]["typst"]["citeproc"] is True
+
+
+# --- what the paper knows about other stages ------------------------------------------------------
+
+
+def test_constants_are_those_of_the_other_stages():
+    assert (statistics.BCA_FROM, statistics.FISHER_FROM) == (paper.BCA_FROM, paper.FISHER_FROM)
+    assert statistics.POWER == wording.POWER
+    assert (metrics.OVER_TRAINED, metrics.UNDER_TRAINED) == paper.RANGE
+
+
+def test_layer_counts():
+    layers = pd.DataFrame(
+        {
+            "model": "m",
+            "alpha": [3.0, 7.0, -1.0, 1.5, 0.9],
+            "status": ["success", "success", "failed", "success", "success"],
+            "num_evals": [60, 40, 40, 60, 60],
+            "num_pl_spikes": [55, 10, -1, 10, 10],
+        }
+    )
+    counts = paper.layer_counts(layers)
+    assert counts == {"all": 5, "failed": 2, "fitted": 3, "small": 2, "short": 2, "outside": 2}
+    assert counts["failed"] == metrics.failed(layers).sum()
+
+
+# --- robustness -----------------------------------------------------------------------------------
+
+
+def degenerate() -> dict[str, pd.DataFrame]:
+    models = models_frame(families=("mlp", "convnet"), package=False)
+    same = models.assign(quality=50.0)
+    return {
+        "no model": EMPTY,
+        "one model": models.iloc[:1],
+        "one family": models_frame(families=("mlp",), control=False, package=False),
+        "equal qualities": same,
+        "no quality": models.assign(quality=np.nan, quality_metric="", quality_source=""),
+        "no metric": models.assign(alpha=np.nan, alpha_stored=np.nan),
+        "only controls": models[models["collection"] == "zoo-untrained"],
+        "failed fits": models_frame(families=("mlp", "convnet"), package=False, failed=4),
+    }
+
+
+@pytest.mark.parametrize("case", list(degenerate()))
+def test_a_degenerate_study_gives_a_paper(case):
+    models = degenerate()[case]
+    config = {"zoo": {}} if case == "no model" else {}
+    files = paper.compose(study(models, config=config))
+    text = text_of(files)
+    assert "nan" not in re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
+    assert used_variables(QMD) == set(yaml.safe_load(files["_variables.yml"]))
+    if case in ("no model", "only controls"):
+        assert "no models with which" in text
+    if case in ("equal qualities", "one model", "no metric", "no quality"):
+        assert "cannot be made" in files["text/results_a.md"]
+    if case == "equal qualities":
+        assert "the quality is the same in all models" in files["text/results_a.md"]
+    if case == "one family":
+        assert "there is only one family" in files["text/results_a.md"]
+        assert "no untrained networks as controls" in files["_variables.yml"]
+    if case == "failed fits":
+        assert "averaged in" in files["text/results_a.md"]
+
+
+def test_excluded_models_are_listed_with_reasons(negative):
+    excluded = [
+        {
+            "model": "odd",
+            "stage": "obtain",
+            "status": "failed",
+            "reason": "NaN | in https://x.org/a",
+        }
+    ]
+    files = paper.compose(dataclasses.replace(negative, excluded=excluded))
+    assert r"| odd | obtain | failed | NaN \| in <https://x.org/a> |" in files["text/excluded.md"]
+    assert "1 model was excluded" in files["_variables.yml"]
+    assert "1 model could not be analysed" in files["_variables.yml"]
+    assert "none was excluded" in paper.compose(negative)["text/excluded.md"]
+
+
+NASTY = [
+    "a|b",
+    "*x*",
+    "_y_",
+    "[z](u)",
+    "<b>",
+    "$m$",
+    "@fig-x",
+    "{{< var x >}}",
+    "#1",
+    "a`b",
+    "--",
+    "~",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_are_escaped(name):
+    import pypandoc
+
+    plain = pypandoc.convert_text(markdown.escape(name), "plain", format="markdown").strip()
+    assert plain == name
+    cell = markdown.pipe_table([("A", "l"), ("B", "l")], [[markdown.escape(name), "x"]])
+    html = pypandoc.convert_text(cell, "html", format="markdown")
+    assert html.count("<td") == 2
+    assert not re.search(r"<(em|strong|a|b|code|span)\b", html)
+
+
+def test_names_stand_escaped_in_the_paper():
+    models = models_frame(families=("mlp", "a|b*"), collection="zoo_[1]", control=False)
+    text = text_of(paper.compose(study(models)))
+    assert r"a\|b\*" in text
+    assert "a|b*" not in text
+    assert r"zoo\_\[1\]" in text
+
+
+def test_addresses_become_links():
+    assert markdown.prose("see https://a.org/x_(y), or") == "see <https://a.org/x_(y)>, or"
+    assert markdown.prose("(https://a.org/x).") == r"\(<https://a.org/x>\)."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (markdown.number(-0.001), "0.00"),
+        (markdown.number(math.nan), "–"),
+        (markdown.number(-0.314, lang="de"), "-0,31"),
+        (markdown.integer(5416680), "5,416,680"),
+        (markdown.integer(5416680, "de"), "5.416.680"),
+        (markdown.percent(0.95), "95%"),
+        (markdown.percent(0.0003), "0.03%"),
+        (markdown.percent(0.9999), "99.99%"),
+        (markdown.p_value(0.00005), "\\<\u00a00.001"),
+        (markdown.scientific(3.2e-13), r"$3.2 \times 10^{-13}$"),
+        (markdown.scientific(1e-9), "$10^{-9}$"),
+        (markdown.scientific(0), "0"),
+        (markdown.listing(["a", "b", "c"], "de"), "a, b und c"),
+        (markdown.listing(["a", "b", "c", "d"], limit=3), "a, b and 2 more"),
+        (markdown.count(1, "family", "families"), "1 family"),
+    ],
+)
+def test_formats(given, expected):
+    assert given == expected
+
+
+def test_same_bytes(negative):
+    assert paper.compose(negative) == paper.compose(dataclasses.replace(negative))
+
+
+def test_a_files_place_is_not_told(negative):
+    run = {
+        "model": "mine",
+        "identity": {"source": "file", "location": "/home/somebody/secret/net.pth"},
+        "weights_sha256": "c" * 64,
+    }
+    text = paper.provenance_table(dataclasses.replace(negative, runs=[run]))
+    assert "file: net.pth" in text
+    assert "somebody" not in text
+
+
+def test_the_config_s_hash_depends_on_what_decides_results():
+    first = paper.config_hash(CONFIG)
+    assert first == paper.config_hash(CONFIG | {"title": "Another"})
+    assert first != paper.config_hash(CONFIG | {"weightwatcher": {"min_evals": 50}})
+
+
+# --- rendered -------------------------------------------------------------------------------------
+
+
+def write_source(folder: Path, given: paper.Study) -> Path:
+    for name, text in paper.compose(given).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name in ("paper.qmd", "_quarto.yml", "references.bib"):
+        shutil.copy(SOURCE / name, folder)
+    (folder / "figures").mkdir()
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+    for figure in re.findall(r"\(figures/(\w+)\.svg\)", QMD):
+        (folder / "figures" / f"{figure}.svg").write_text(svg)
+    return folder / "paper.qmd"
+
+
+@pytest.mark.parametrize("case", ["usual", "no model"])
+def test_it_renders_without_gaps(tmp_path, negative, case):
+    given = negative if case == "usual" else study(EMPTY, config={"zoo": {}})
+    source, out = write_source(tmp_path / "source", given), tmp_path / "paper.html"
+    script = ROOT / "scripts" / "render_paper.py"
+    command = [sys.executable, script, source, "--to", "html", "--output", out]
+    done = subprocess.run([*command, "--renderer", "builtin"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    html = out.read_text("utf-8")
+    assert not re.search(r"\?var:|\?@|\{\{<(?! var x )|<strong>\?", html)
+    text = re.sub(r"<[^>]+>", "", html)
+    assert "Zusammenfassung" in text
+    if case == "usual":
+        assert "smaller alpha goes with higher accuracy" in text
+        assert "zoo-mlp-0-baseline-0" in text

