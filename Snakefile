@@ -71,8 +71,16 @@ rule spectra:
 
 
 rule clean:
+    params:
+        results=RESULTS,
+    log:
+        ".snakemake/log/clean.log",
+    conda:
+        "envs/paper.yaml"
+    message:
+        "Deleting {params.results}; spectra and the zoo, which all studies share, are kept"
     shell:
-        "rm -rf {RESULTS}"
+        "rm -rf {params.results} > {log} 2>&1"
 
 
 onsuccess:

@@ -13,6 +13,8 @@ rule audit_fits:
     params:
         models=AUDITED,
         tolerance=STUDY.config["audit"]["tolerance"],
+    conda:
+        "../envs/analysis.yaml"
     message:
         "Comparing the layers of the audited models with weightwatcher"
     script:

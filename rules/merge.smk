@@ -20,6 +20,8 @@ rule merge_tables:
         LOGS / "merge.log",
     params:
         rows=[row.labels() for row in STUDY.rows],
+    conda:
+        "../envs/analysis.yaml"
     message:
         "Merging the results of all models"
     script:

@@ -14,6 +14,8 @@ rule make_dataset:
         versions=versions("mnist1d", "numpy"),
     wildcard_constraints:
         seed=r"\d+",
+    conda:
+        "../envs/torch.yaml"
     message:
         "Generating MNIST-1D from seed {wildcards.seed}"
     script:
@@ -36,6 +38,8 @@ rule train_network:
         versions=versions("torch", "mnist1d"),
     wildcard_constraints:
         model=ids(model for model in ZOO if model not in KEPT),
+    conda:
+        "../envs/torch.yaml"
     message:
         "Training {wildcards.model}"
     script:
@@ -65,6 +69,8 @@ rule obtain_weights:
         versions=decides_weights,
     wildcard_constraints:
         model=ids(model for model in MODELS if model not in KEPT and model not in ZOO),
+    conda:
+        "../envs/torch.yaml"
     message:
         "Obtaining the weights of {wildcards.model}"
     script:

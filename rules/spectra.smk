@@ -16,6 +16,8 @@ rule compute_spectra:
         identity=identity,
         versions=lambda wildcards: versions("numpy") | decides_weights(wildcards),
     threads: 1
+    conda:
+        "../envs/analysis.yaml"
     message:
         "Computing the eigenvalues of {wildcards.model}"
     script:

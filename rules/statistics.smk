@@ -19,6 +19,8 @@ rule compute_statistics:
     params:
         options=STUDY.config["statistics"],
         versions=versions("scipy", "statsmodels", "pandas", "numpy"),
+    conda:
+        "../envs/analysis.yaml"
     message:
         "Computing the statistics"
     script:

@@ -19,6 +19,8 @@ rule fit_layers:
     params:
         options=STUDY.config["weightwatcher"],
         versions=versions("weightwatcher", "numpy"),
+    conda:
+        "../envs/analysis.yaml"
     message:
         "Fitting the layers of {wildcards.model}"
     script:
@@ -43,6 +45,8 @@ rule run_weightwatcher:
             "max_N": STUDY.config["spectra"]["max_N"],
         },
         versions=lambda wildcards: versions("weightwatcher", "numpy", "scipy") | decides_weights(wildcards),
+    conda:
+        "../envs/torch.yaml"
     message:
         "Running weightwatcher itself on {wildcards.model}"
     script:

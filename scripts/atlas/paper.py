@@ -1164,7 +1164,7 @@ def _treatment(study: Study, answer: Answer, comparison: str, row: Row | None) -
     if stored.outcome is Outcome.NONE:
         return []
     if stored.tau == dropped.tau:
-        return []
+        return ["Averaging failed fits in changes nothing here."]
     text = f"With failed fits averaged in, τ would be {number(stored.tau)}"
     if stored.outcome is dropped.outcome:
         return [f"{text}, and the conclusion the same."]
