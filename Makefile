@@ -17,10 +17,10 @@ paper figures tables statistics clean: install ## Build that part of the study (
 install: $(VENV)/core.installed ## Set up what the default study uses
 
 test: $(VENV)/dev.installed ## Set up and run the fast tests
-	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not slow" $(ARGS)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow" $(ARGS)
 
 test-all: $(VENV)/dev.installed ## ... and the slow ones
-	$(BIN)/pytest -n $(CORES) --dist worksteal $(ARGS)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/dev.installed ## Check style: ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .

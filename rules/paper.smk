@@ -49,11 +49,11 @@ def renderer(wildcards):
 
 rule write_paper:
     input:
+        **STATISTICS,
         models=TABLES["models"],
         layers=TABLES["layers"],
         excluded=TABLES["excluded"],
         audit=RESULTS / "audit.csv",
-        **STATISTICS,
         runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
         code=code("write_paper"),
     output:
@@ -61,9 +61,15 @@ rule write_paper:
         generated=GENERATED,
     log:
         LOGS / "write_paper.log",
+    conda:
+        "../envs/paper.yaml"
     params:
         # Without how figures look and where the paper goes: they change no word of it.
-        config={name: part for name, part in STUDY.config.items() if name not in ("figures", "paper")}
+        config={
+            name: part
+            for name, part in STUDY.config.items()
+            if name not in ("figures", "paper")
+        }
         | {"date": STUDY.config["paper"].get("date")},
         versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
         renderer=renderer,
@@ -89,26 +95,28 @@ rule assemble_paper:
         "(cp {input.files:q} {params.folder:q}/ && cp {input.figures:q} {params.folder:q}/figures/) 2> {log:q}"
 
 
-rule render_paper:
+rule typeset_paper:
     input:
         COPIED,
         GENERATED,
         variables=SOURCE / "_variables.yml",
-        builtin=expand("paper/builtin/{name}", name=["filter.lua", "template.html", "template.typ"]),
-        code=code("render_paper"),
+        builtin=expand(
+            "paper/builtin/{name}",
+            name=["filter.lua", "template.html", "template.typ"],
+        ),
+        code=code("typeset_paper"),
     output:
         PAPER / "paper.{format}",
     log:
-        LOGS / "render_paper.{format}.log",
-    params:
-        paper=SOURCE / "paper.qmd",
-        to=lambda wildcards: {"html": "html", "pdf": "typst"}[wildcards.format],
-        renderer=lambda wildcards: renderer(wildcards)[0],
-        version=lambda wildcards: renderer(wildcards)[1],
+        LOGS / "typeset_paper.{format}.log",
     wildcard_constraints:
         format="html|pdf",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        source=SOURCE / "paper.qmd",
+        renderer=renderer,
     message:
         "Rendering the paper to {wildcards.format}"
-    shell:
-        "python scripts/render_paper.py {params.paper:q} --to {params.to} --output {output:q}"
-        " --renderer {params.renderer} > {log:q} 2>&1"
+    script:
+        "../scripts/typeset_paper.py"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import metrics, spectra
+from atlas import metrics, reference, spectra
 from atlas.errors import KnownFailure
 from atlas.io import read_rows, write_json, write_rows
 from atlas.job import logged, note_excluded
@@ -37,7 +37,7 @@ def fit_layers(
         except KnownFailure as failure:
             note_excluded(model, "weightwatcher", failure)
             summary = {"status": failure.status, "reason": failure.reason, "stage": "weightwatcher"}
-    write_rows(out / "details.csv", metrics.COLUMNS, details)
+    write_rows(out / "details.csv", reference.COLUMNS, details)
     write_json(out / "summary.json", {"model": model, **summary})
     run = about | {"weightwatcher": dict(options)}
     run["versions"] = {**about["versions"], **versions}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import metrics
+from atlas import reference
 from atlas.errors import KnownFailure
 from atlas.io import write_rows
 from atlas.job import logged, logger
@@ -15,11 +15,11 @@ def run_weightwatcher(
 ) -> None:
     """Write weightwatcher's own details of one model; a table without rows where it has none."""
     try:
-        rows = metrics.reference(network(identity, weights), **options)
+        rows = reference.details(network(identity, weights), **options)
     except KnownFailure as failure:
         logger.warning("%s", failure.reason)
         rows = []
-    write_rows(out, metrics.COLUMNS, rows)
+    write_rows(out, reference.COLUMNS, rows)
 
 
 def network(identity: Mapping[str, Any], weights: Path) -> Any:

@@ -10,6 +10,7 @@ import pandas as pd
 from atlas import paper
 from atlas.io import read_json, write_text
 from atlas.job import logged, logger
+from atlas.paper_study import STATISTICS, Study
 
 
 def write_paper(
@@ -29,7 +30,7 @@ def write_paper(
     ``tables`` are the statistics by name, ``config`` the parts of the config that the paper prints,
     ``renderer`` the name and version of who will render it.
     """
-    study = paper.Study(
+    study = Study(
         models=read_rows(models),
         layers=pd.read_parquet(layers),
         excluded=read_rows(excluded),
@@ -60,7 +61,7 @@ if "snakemake" in globals():
             Path(snakemake.input.layers),
             Path(snakemake.input.excluded),
             Path(snakemake.input.audit),
-            {name: Path(snakemake.input[name]) for name in paper.STATISTICS},
+            {name: Path(snakemake.input[name]) for name in STATISTICS},
             [Path(path) for path in snakemake.input.runs],
             snakemake.params.config,
             snakemake.params.versions,

@@ -388,7 +388,7 @@ def _say(ax: Axes, text: str, width: int = 28) -> None:
 def _ticks(ax: Axes, x: int = 4, y: int = 5) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(x, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(y, steps=[1, 2, 5, 10]))
-    ax.margins(0.07)
+    ax.margins(0.1)
 
 
 def _second_line(ax: Axes, title: str, line: str) -> None:
@@ -416,7 +416,10 @@ def _scatter(ax: Axes, rows: pd.DataFrame, x: str, y: str, **marks: Any) -> None
 
 @dataclass(frozen=True)
 class Label:
-    """A word at a point of a panel; `weight` decides who comes first where space is scarce."""
+    """A word at a point of a panel; `weight` decides who comes first where space is scarce.
+
+    `gap` is the distance in points, more than the radius of the mark.
+    """
 
     ax: Axes
     x: float
@@ -424,6 +427,7 @@ class Label:
     text: str
     colour: str = INK
     weight: float = 0.0
+    gap: float = 4.5
 
 
 def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None:
@@ -447,7 +451,7 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
             text = ax.annotate(
                 label.text,
                 (label.x, label.y),
-                (dx, dy),
+                (dx * label.gap, dy * label.gap),
                 textcoords="offset points",
                 ha=ha,
                 va=va,
@@ -468,13 +472,15 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
                     best = (cost, text, box)
                     continue
             text.remove()
-        if best:
+        if best and best[0] > 30:  # five marks covered
+            best[1].remove()
+        elif best:
             boxes.append(best[2].padded(0.5))
 
 
 _PLACES = [
     (dx * r, dy * r, ha, va)
-    for r in (4.5, 8, 14)
+    for r in (1, 1.7, 3)
     for dx, dy, ha, va in (
         (1, 0, "left", "center"),
         (-1, 0, "right", "center"),
@@ -654,7 +660,7 @@ def _names(
 ) -> list[Label]:
     """Labels of the models where they are few; of families too many for a legend, once."""
     known = models[models[metric].notna()]
-    if len(known) <= 6:
+    if len(known) <= 6 and known["family"].nunique() == 1:
         names = known["variant"].where(known["variant"] != "", known["model"])
         points = zip(known[metric], known["quality"], names, known["family"], strict=True)
         return [Label(ax, x, y, text, marks[family][0]) for x, y, text, family in points]
@@ -739,7 +745,8 @@ def within_families(
         _second_line(ax, name, lines)
     title = "black line: means of the variants"
     title += f" on the recipe {ask.reference_recipe}" if ask.reference_recipe in recipes else ""
-    title += ", small to large; larger markers: larger variants"
+    title += ", small to large"
+    title += "" if sizes else "; larger markers: larger variants"
     title += "; grey lines: the recipes of one variant" if len(recipes) > 1 else ""
     handles = [
         _handle(GREY, MARKERS[rank], f"variant {name}", hollow=True, size=2.8 + rank)
@@ -772,8 +779,9 @@ def _common_sizes(panels: Sequence[tuple[Part, str]]) -> tuple[str, ...]:
     names = []
     for part, family in panels:
         models = part.models[part.models["family"] == family]
-        names.append(tuple(_short(name, family) for name in _sizes(models)))
-    found = max(sorted(set(names)), key=names.count)
+        if models["variant"].nunique() > 1:
+            names.append(tuple(_short(name, family) for name in _sizes(models)))
+    found = max(sorted(set(names)), key=names.count, default=())
     return found if names.count(found) > 1 and len(found) <= 5 else ()
 
 
@@ -967,7 +975,7 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
 _FOREST = {"a": PALETTE[2], "b": PALETTE[0], "c": PALETTE[1]}
 _SIZE_MARK = {
     "marker": "|",
-    "markersize": 6,
+    "markersize": 8,
     "markeredgewidth": 1.4,
     "linestyle": "",
     "color": "#A0A0A0",
@@ -1098,19 +1106,20 @@ def alpha_depth(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame
 def _median_line(layers: pd.DataFrame, steps: int = 21) -> tuple[np.ndarray, np.ndarray]:
     """Median over models of alpha (steps,) at equally spaced depths.
 
-    Each model's alpha is interpolated linearly between its layers, and counts only between its
-    first and last; a depth that fewer than half of the models reach has no median.
+    Each model's log(alpha) is interpolated linearly between its layers, as the logarithmic axis
+    shows it, and counts only between its first and last; a depth that fewer than half of the
+    models reach has no median.
     """
     depth = np.linspace(0, 1, steps)
     lines = np.array(
         [
-            np.interp(depth, own["depth"], own["alpha"], left=np.nan, right=np.nan)
+            np.interp(depth, own["depth"], np.log(own["alpha"]), left=np.nan, right=np.nan)
             for _, own in layers.groupby("model")
         ]
     )
     enough = np.isfinite(lines).sum(axis=0) * 2 >= len(lines)
     middle = np.full(steps, np.nan)
-    middle[enough] = np.nanmedian(lines[:, enough], axis=0)
+    middle[enough] = np.exp(np.nanmedian(lines[:, enough], axis=0))
     return depth, middle
 
 
@@ -1162,7 +1171,7 @@ def spectral_density(look: Look, ask: Ask, spectra: pd.DataFrame, details: pd.Da
     ax.stairs(filled, edges, fill=True, color=PALETTE[5], alpha=0.45, linewidth=0, baseline=bottom)
     middle = np.sqrt(edges[1:] * edges[:-1])
     ax.plot(middle, density, color=PALETTE[0], marker="o", markersize=2, linestyle="", zorder=3)
-    lines = [f"{len(values):,} eigenvalues"]
+    lines = [f"{_count(row['N'])} × {_count(row['M'])}: {len(values):,} eigenvalues"]
     below = int((values < start).sum())
     if below:
         lines.append(f"{below:,} below {_scientific(start)} not shown")
@@ -1195,8 +1204,7 @@ def spectral_density(look: Look, ask: Ask, spectra: pd.DataFrame, details: pd.Da
         lines.append("the fit of its tail failed")
     ax.set_ylim(bottom, top)
     ax.set(xlabel="eigenvalue λ of WᵀW", ylabel="density (1/λ)")
-    shape = f"{_count(row['N'])} × {_count(row['M'])}"
-    title = f"{ask.model}, {row['longname']} ({shape})"
+    title = f"{ask.model}, {row['longname']}"
     _second_line(ax, _wrapped(title, look.width_mm - 22, 7.8), "; ".join(lines))
     return figure
 
@@ -1303,7 +1311,14 @@ def _control_dots(block: SubFigure, rows: pd.DataFrame, names: Sequence[str], as
                 face = c if relation == "trained" else "white"
                 marks = {"markersize": 3.2, "markerfacecolor": face, "markeredgewidth": 0.8}
                 ax.plot(row["kendall"], y + up, marker="o", color=c, **marks)
-        ax.axvline(0, color=INK, linewidth=0.6, zorder=0)
+        if len(ax.lines) == 0:
+            notes = rows.loc[(rows["scope"] == scope) & (rows["note"] != ""), "note"]
+            why = f": {notes.iloc[0]}" if len(notes) else ""
+            lines = textwrap.fill(f"no τ{why}", 20)
+            where = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+            ax.text(0.5, 0.5, lines, size=LEAST, color=GREY, **where)
+        else:
+            ax.axvline(0, color=INK, linewidth=0.6, zorder=0)
         ax.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.4, -0.6), xticks=[-1, 0, 1])
         ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], size=LEAST)
         ax.tick_params(axis="y", length=0)
@@ -1400,7 +1415,7 @@ def _overview_a(
         colour, marker = marks[family]
         x, y = own[metric].mean(), own["quality"].mean()
         ax.scatter(x, y, s=42, color=colour, marker=marker, edgecolor=INK, linewidth=0.7, zorder=4)
-        labels.append(Label(ax, x, y, family, colour, len(own)))
+        labels.append(Label(ax, x, y, family, colour, len(own), gap=5.5))
     return labels
 
 
@@ -1448,7 +1463,7 @@ def _overview_c(ax: Axes, models: pd.DataFrame, metric: str, ask: Ask) -> list[L
             x, y = own["x"].mean(), own["y"].mean()
             edge = {"edgecolor": INK, "linewidth": 0.7, "zorder": 4}
             ax.scatter(x, y, s=42, color=colour, marker=marker, **edge)
-            labels.append(Label(ax, x, y, recipe, colour, len(own)))
+            labels.append(Label(ax, x, y, recipe, colour, len(own), gap=5.5))
     return labels
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,42 +9,7 @@ import numpy as np
 
 from atlas.errors import KnownFailure
 from atlas.powerlaw import fit_tail
-
-COLUMNS = (
-    "layer_id",
-    "name",
-    "D",
-    "M",
-    "N",
-    "Q",
-    "alpha",
-    "alpha_weighted",
-    "entropy",
-    "has_esd",
-    "lambda_max",
-    "layer_type",
-    "log_alpha_norm",
-    "log_norm",
-    "log_spectral_norm",
-    "longname",
-    "matrix_rank",
-    "norm",
-    "num_evals",
-    "num_pl_spikes",
-    "rank_loss",
-    "rf",
-    "sigma",
-    "spectral_norm",
-    "stable_rank",
-    "status",
-    "sv_max",
-    "sv_min",
-    "warning",
-    "weak_rank_loss",
-    "xmax",
-    "xmin",
-)
-"""The columns of weightwatcher's details, in its order."""
+from atlas.reference import COLUMNS
 
 SUMMARY = (
     "alpha",
@@ -189,36 +153,6 @@ def summarise(
         "D": float(np.mean(good["D"])),
         "evals_50": float(np.mean(every["num_evals"] >= 50)),
     }
-
-
-def reference(model: Any, min_evals: int, max_evals: int, max_N: int) -> list[dict[str, Any]]:
-    """The details as weightwatcher itself computes them, for the same options.
-
-    ``model`` is a PyTorch module or a state dict. Columns and order are those of ``details``.
-    Raises KnownFailure where weightwatcher finds no layer.
-    """
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # with CUDA it casts weights to half precision
-    import contextlib
-    import io
-    import logging
-    import warnings
-
-    level = logging.getLogger().level
-    filters = list(warnings.filters)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a line per small layer
-        import weightwatcher
-
-        logging.getLogger().setLevel(level)  # importing it sets the root logger to INFO
-        warnings.filters[:] = filters  # ... and silences all warnings
-        logging.disable(logging.CRITICAL)
-        try:
-            watcher = weightwatcher.WeightWatcher(model=model)
-            table = watcher.analyze(min_evals=min_evals, max_evals=max_evals, max_N=max_N)
-        finally:
-            logging.disable(logging.NOTSET)
-    if table.empty:
-        raise KnownFailure("unsupported", "weightwatcher finds no layer to analyse")
-    return table.reindex(columns=list(COLUMNS)).to_dict("records")
 
 
 def _mean(values: np.ndarray) -> float | None:

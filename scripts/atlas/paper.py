@@ -1,34 +1,26 @@
-"""What the paper says about one study: its variables, its tables and its sentences, as files.
+"""What the paper says about one study: its variables and its sentences, and all generated files.
 
-`compose` takes the tables of the study and gives the text of every generated file of the paper's
-source folder. It computes no statistics; it selects, formats and words what is there. Tables of the
-statistics stay text here (as read from CSV), so nothing is lost or invented on the way: a missing
-value is an empty cell.
+`compose` takes a study and gives the text of every generated file of the paper's source folder. It
+computes no statistics; it selects, formats and words what is there.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-import pandas as pd
-
-from atlas import wording
+from atlas import paper_tables, wording
 from atlas.markdown import (
     MISSING,
     bullets,
     count,
     equation,
     escape,
-    estimate,
     integer,
     interval,
     listing,
@@ -40,274 +32,46 @@ from atlas.markdown import (
     prose,
     scientific,
 )
-from atlas.wording import Answer, Beyond, Finding, Outcome, Text, judge, judge_beyond
-
-Row = Mapping[str, str]
-Rows = Sequence[Row]
-Partition = tuple[str, str, str]  # collection, data set, weightwatcher's version
-
-TREATMENTS = ("dropped", "stored")
-STATISTICS = ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
-SCOPES = {"a": "pooled", "b": "within", "c": "within"}
-COMPARISONS = {"a": "(a)", "b": "(b)", "c": "(c)"}
+from atlas.paper_study import (
+    BCA_FROM,
+    FISHER_FROM,
+    LARGE,
+    RANGE,
+    Partition,
+    Row,
+    Study,
+    layer_counts,
+    number_of,
+    share,
+    value,
+)
+from atlas.wording import Answer, Beyond, Outcome, Text, judge
 
 PUBLISHED = {"mlp": 68, "convnet": 94}
 """Test accuracies in percent that Greydanus and Kobak (2024, arXiv:2011.14439) report for MNIST-1D."""
-
-LARGE = 50
-"""Eigenvalues from which the theory's authors trust a fit: weightwatcher's README."""
-
-
-RANGE = (2, 6)
-"""Where alpha is to lie: below, weightwatcher calls a layer over-trained, above, under-trained."""
-
-BCA_FROM, FISHER_FROM = 8, 5
-"""Independent models from which the statistics give an interval, by either method."""
-
-
-@dataclass(frozen=True)
-class Study:
-    """Everything that the paper is made of.
-
-    `models`, `excluded`, `audit` and `tables` (the statistics by name) are the rows of the CSV files
-    as text; `layers` is the table of layers; `runs` are the run.json files. `config` is the validated
-    config without what only concerns figures, `versions` the packages of the last stages,
-    `renderer` its name and version.
-    """
-
-    models: Rows
-    layers: pd.DataFrame
-    excluded: Rows
-    audit: Rows
-    tables: Mapping[str, Rows]
-    runs: Sequence[Mapping[str, Any]]
-    config: Mapping[str, Any]
-    versions: Mapping[str, str]
-    renderer: tuple[str, str]
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        return self.config["statistics"]
-
-    @property
-    def confidence(self) -> float:
-        return self.options["confidence"]
-
-    @property
-    def metric(self) -> str:
-        return self.options["primary_metric"]
-
-    @cached_property
-    def by_model(self) -> dict[str, list[Row]]:
-        """The rows of each analysed model: one for each quality metric."""
-        models: dict[str, list[Row]] = defaultdict(list)
-        for row in self.models:
-            models[row["model"]].append(row)
-        return dict(models)
-
-    @cached_property
-    def each(self) -> list[Row]:
-        """One row for each analysed model; its quality is any of them."""
-        return [rows[0] for rows in self.by_model.values()]
-
-    def is_control(self, row: Row) -> bool:
-        return row["collection"] in self.options["controls"]
-
-    @cached_property
-    def trained(self) -> list[Row]:
-        return [row for row in self.each if not self.is_control(row)]
-
-    @cached_property
-    def partitions(self) -> dict[Partition, list[Row]]:
-        """The models that may be compared with each other, without the controls; the most models first."""
-        parts: dict[Partition, list[Row]] = defaultdict(list)
-        for row in self.trained:
-            parts[partition_of(row)].append(row)
-        return dict(sorted(parts.items(), key=lambda item: (-len(item[1]), item[0])))
-
-    def name(self, partition: Partition) -> str:
-        """A partition's name: its collection, and what tells it from others of that collection."""
-        collection, dataset, version = partition
-        same = [p for p in self.partitions if p[0] == collection]
-        more = []
-        if len({p[1] for p in same}) > 1:
-            more.append(dataset or "no data set")
-        if len({p[2] for p in same}) > 1:
-            more.append(f"weightwatcher {version}")
-        return escape(f"{collection} ({', '.join(more)})" if more else collection)
-
-    def quality(self, partition: Partition) -> str:
-        """The quality that claims about a partition are about; "" where no model has any."""
-        metrics = {
-            row["quality_metric"]
-            for model in self.partitions[partition]
-            for row in self.by_model[model["model"]]
-            if row["quality_metric"]
-        }
-        for name in (self.options["primary_quality"], "error", *sorted(metrics)):
-            if name in metrics:
-                return name
-        return ""
-
-    @cached_property
-    def _index(self) -> dict[tuple[str, ...], Row]:
-        keys = ("comparison", "scope", "family", "variant", "metric", "quality_metric", "treatment")
-        return {
-            (name, *partition_of(row), *(row[key] for key in keys)): row
-            for name in ("correlations", "baselines")
-            for row in self.tables[name]
-        }
-
-    def row(
-        self,
-        table: str,
-        partition: Partition,
-        comparison: str,
-        metric: str | None = None,
-        treatment: str = "dropped",
-        quality: str | None = None,
-    ) -> Row | None:
-        """The row that answers a comparison: over all groups, or of the only group there is."""
-        metric = self.metric if metric is None else metric
-        quality = self.quality(partition) if quality is None else quality
-        last = (metric, quality, treatment)
-        found = self._index.get((table, *partition, comparison, SCOPES[comparison], "", "", *last))
-        if comparison == "a" or (found and found.get("kendall")):
-            return found
-        groups = self.groups(partition, comparison)
-        if len(groups) == 1:
-            return self._index.get((table, *partition, comparison, "family", *groups[0], *last))
-        return found
-
-    def groups(self, partition: Partition, comparison: str) -> list[tuple[str, str]]:
-        """The (family, variant) of the groups that a comparison looks into."""
-        quality = self.quality(partition)
-        return sorted(
-            {
-                (row["family"], row["variant"])
-                for row in self.tables["correlations"]
-                if row["scope"] == "family"
-                and row["comparison"] == comparison
-                and row["quality_metric"] == quality
-                and partition_of(row) == partition
-            }
-        )
-
-    @cached_property
-    def _families(self) -> dict[tuple[str, ...], list[Row]]:
-        rows: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        for row in self.tables["correlations"]:
-            key = (*partition_of(row), row["comparison"], row["scope"], row["metric"])
-            rows[(*key, row["quality_metric"], row["treatment"])].append(row)
-        return rows
-
-    def group_rows(
-        self, partition: Partition, comparison: str, scope: str = "family", metric: str = ""
-    ) -> list[Row]:
-        """The rows of all groups of a comparison, for the primary quality, failed fits left out."""
-        key = (*partition, comparison, scope, metric or self.metric)
-        return self._families[(*key, self.quality(partition), "dropped")]
-
-    def one(self, table: str, partition: Partition, **labels: str) -> Row | None:
-        """The first row of a statistics table with these labels, the primary metric and quality."""
-        wanted = {"metric": self.metric, "quality_metric": self.quality(partition), **labels}
-        wanted.setdefault("treatment", "dropped")
-        for row in self.tables[table]:
-            if partition_of(row) == partition and all(row[k] == v for k, v in wanted.items()):
-                return row
-        return None
-
-    @cached_property
-    def answers(self) -> dict[Partition, Answer]:
-        """What the study finds, for each partition."""
-        return {partition: self._answer(partition) for partition in self.partitions}
-
-    def _answer(self, partition: Partition) -> Answer:
-        def find(comparison: str, treatment: str = "dropped") -> Finding:
-            row = self.row("correlations", partition, comparison, treatment=treatment)
-            found = judge(row, self.confidence)
-            if row is None and comparison == "c":
-                found = dataclasses.replace(found, note="no variant has several models")
-            return found
-
-        meta = self.one("meta", partition, comparison="b")
-        families = [r for r in self.group_rows(partition, "b") if value(r, "kendall") is not None]
-        return Answer(
-            name=self.name(partition),
-            metric=self.metric,
-            quality=self.quality(partition),
-            a=find("a"),
-            b=find("b"),
-            c=find("c"),
-            stored={key: find(key, "stored") for key in SCOPES},
-            beyond={key: judge_beyond(self.row("baselines", partition, key)) for key in SCOPES},
-            families=len(families),
-            q_p=number_of(meta, "q_p"),
-            failed=sum(int(row["layers_failed"] or 0) for row in self.partitions[partition]),
-        )
-
-    @cached_property
-    def control_findings(self) -> list[Finding]:
-        """The tests of the controls for the primary metric and quality: own and trained quality."""
-        return [
-            judge(row, self.confidence)
-            for row in self.control_rows()
-            if row["relation"] != "trained"
-        ]
-
-    def control_rows(self) -> list[Row]:
-        """The rows of the controls for the primary metric and each reference's primary quality."""
-        qualities = {p: self.quality(p) for p in self.partitions}
-        return [
-            row
-            for row in self.tables["controls"]
-            if row["metric"] == self.metric
-            and row["treatment"] == "dropped"
-            and row["quality_metric"]
-            == qualities.get((row["reference"], row["dataset"], row["weightwatcher_version"]))
-        ]
-
-
-def partition_of(row: Row) -> Partition:
-    """What is never pooled: collection, data set and weightwatcher's version of a row."""
-    return row["collection"], row["dataset"], row["weightwatcher_version"]
-
-
-def value(row: Row | None, column: str) -> float | None:
-    """A number of a row; None where it is missing."""
-    found = number_of(row, column)
-    return found if math.isfinite(found) else None
-
-
-def number_of(row: Row | None, column: str) -> float:
-    """A number of a row; NaN where it is missing."""
-    try:
-        return float((row or {}).get(column, ""))
-    except ValueError:
-        return math.nan
 
 
 def compose(study: Study) -> dict[str, str]:
     """The generated files of the paper's source folder: path and text."""
     tables = {
-        "collections": collections_table(study),
-        "zoo": zoo_table(study),
-        "recipes": recipes_table(study),
-        "answers": answers_table(study),
-        "a": comparison_table(study, "a"),
-        "b": families_table(study),
-        "c": comparison_table(study, "c"),
-        "meta": meta_table(study),
-        "metrics": metrics_table(study),
-        "qualities": qualities_table(study),
-        "controls": controls_table(study),
-        "layers": layers_table(study),
-        "models": models_table(study),
-        "sources": sources_list(study),
-        "variants": variants_table(study),
-        "audit": audit_table(study),
-        "provenance": provenance_table(study),
-        "versions": versions_table(study),
+        "collections": paper_tables.collections_table(study),
+        "zoo": paper_tables.zoo_table(study),
+        "recipes": paper_tables.recipes_table(study),
+        "answers": paper_tables.answers_table(study),
+        "a": paper_tables.comparison_table(study, "a"),
+        "b": paper_tables.families_table(study),
+        "c": paper_tables.comparison_table(study, "c"),
+        "meta": paper_tables.meta_table(study),
+        "metrics": paper_tables.metrics_table(study),
+        "qualities": paper_tables.qualities_table(study),
+        "controls": paper_tables.controls_table(study),
+        "layers": paper_tables.layers_table(study),
+        "models": paper_tables.models_table(study),
+        "sources": paper_tables.sources_list(study),
+        "variants": paper_tables.variants_table(study),
+        "audit": paper_tables.audit_table(study),
+        "provenance": paper_tables.provenance_table(study),
+        "versions": paper_tables.versions_table(study),
     }
     texts = {
         "data": data_text(study),
@@ -384,9 +148,7 @@ def variables(study: Study) -> dict[str, str]:
         "study": escape(config["study"]),
         "metric": metric.en,
         "metric_de": metric.de,
-        "expectation": "smaller values in better models"
-        if metric.theory
-        else "no particular direction",
+        "expectation": expectation(metric),
         "models": count(models, "model"),
         "trained": count(len(study.trained), "trained model"),
         "controls": count(controls, "untrained control"),
@@ -436,6 +198,16 @@ def variables(study: Study) -> dict[str, str]:
     return result
 
 
+def expectation(metric: wording.Metric) -> str:
+    """What the theory expects of the primary metric."""
+    if metric.theory:
+        return (
+            f"For the primary metric of this study, {metric.en}, one therefore expects smaller values "
+            "in better models, that is, a negative correlation with quality."
+        )
+    return f"For the primary metric of this study, {metric.en}, the theory expects no direction."
+
+
 def excluded_words(amount: int) -> str:
     """How many models were excluded."""
     if not amount:
@@ -474,27 +246,6 @@ def counted(study: Study) -> Text:
             f"{'ließ' if excluded == 1 else 'ließen'} sich nicht untersuchen"
         )
     return Text(f"{english}.", f"{german}.")
-
-
-def share(part: int, whole: int) -> str:
-    """A part in percent; an en dash of nothing."""
-    return percent(part / whole) if whole else MISSING
-
-
-def layer_counts(layers: pd.DataFrame) -> dict[str, int]:
-    """How many layers were analysed, failed, are small, have a short tail or an odd alpha."""
-    if "alpha" not in layers or layers.empty:
-        return dict.fromkeys(("all", "failed", "fitted", "small", "short", "outside"), 0)
-    failed = (layers["status"] != "success") | ~(layers["alpha"] > 1)
-    good = layers[~failed]
-    return {
-        "all": len(layers),
-        "failed": int(failed.sum()),
-        "fitted": len(good),
-        "small": int((layers["num_evals"] < LARGE).sum()),
-        "short": int((good["num_pl_spikes"] < LARGE).sum()),
-        "outside": int((~good["alpha"].between(*RANGE)).sum()),
-    }
 
 
 def engine_text(engine: str) -> str:
@@ -540,50 +291,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- data -------------------------------------------------------------------------------------
-
-
-def collections_table(study: Study) -> str:
-    """One row for each collection, data set and version: what it holds, and its part."""
-    parts: dict[Partition, list[Row]] = defaultdict(list)
-    for row in study.each:
-        parts[partition_of(row)].append(row)
-    rows = []
-    for (collection, dataset, _), models in sorted(parts.items()):
-        qualities = sorted(
-            {
-                wording.quality_of(row["quality_metric"])
-                for model in models
-                for row in study.by_model[model["model"]]
-                if row["quality_metric"]
-            }
-        )
-        control = study.options["controls"].get(collection)
-        rows.append(
-            [
-                escape(collection),
-                f"control of {escape(control)}" if control else "compared",
-                escape(dataset) if dataset else MISSING,
-                integer(len({row["family"] for row in models})),
-                integer(len({(row["family"], row["variant"]) for row in models})),
-                integer(len({row["recipe"] for row in models if row["recipe"]}) or None),
-                integer(len(models)),
-                listing(qualities) or MISSING,
-            ]
-        )
-    return pipe_table(
-        [
-            ("Collection", "l"),
-            ("Role", "l"),
-            ("Data", "l"),
-            ("Families", "r"),
-            ("Variants", "r"),
-            ("Recipes", "r"),
-            ("Models", "r"),
-            ("Quality", "l"),
-        ],
-        rows,
-    )
+# --- data: sentences --------------------------------------------------------------------------
 
 
 SOURCES = {
@@ -644,379 +352,6 @@ ARCHITECTURES = {
     "mixer": "MLP-Mixers [@tolstikhin2021]",
 }
 ARTICLES = {"mlp": "a multilayer perceptron", "convnet": "a convolutional network"}
-
-
-def zoo_table(study: Study) -> str:
-    """The variants that the pipeline trains: size, quality and alpha under the reference recipe."""
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in study.trained:
-        if row["source"] == "zoo" and row["recipe"] == study.options["reference_recipe"]:
-            groups[row["family"], row["variant"]].append(row)
-    rows = []
-    for (family, variant), models in sorted(groups.items()):
-        ids = [row["model"] for row in models]
-        rows.append(
-            [
-                escape(family),
-                escape(variant),
-                integer(value(models[0], "parameters")),
-                spread([quality_value(study, model, "accuracy") for model in ids]),
-                spread([number_of(row, study.metric) for row in models], 2),
-            ]
-        )
-    return pipe_table(
-        [
-            ("Family", "l"),
-            ("Variant", "l"),
-            ("Parameters", "r"),
-            ("Accuracy in %", "r"),
-            (_first(wording.metric_of(study.metric).label), "r"),
-        ],
-        rows,
-    )
-
-
-def spread(values: Iterable[float], digits: int = 1) -> str:
-    """The mean of some seeds and, where there are several, their range."""
-    known = [v for v in values if math.isfinite(v)]
-    if not known:
-        return MISSING
-    mean = number(statistics.fmean(known), digits)
-    if len(known) == 1:
-        return mean
-    return f"{mean} ({number(min(known), digits)} to {number(max(known), digits)})"
-
-
-def quality_value(study: Study, model: str, metric: str) -> float:
-    """A model's quality by one metric; NaN where it has none."""
-    for row in study.by_model[model]:
-        if row["quality_metric"] == metric:
-            return number_of(row, "quality")
-    return math.nan
-
-
-def recipes_table(study: Study) -> str:
-    """The recipes of the trained zoo, what they change, and what that does to the accuracy."""
-    zoo = study.config["zoo"]
-    if not zoo:
-        return pipe_table([("Recipe", "l"), ("What it changes", "l"), ("Accuracy in %", "r")], [])
-    rows = []
-    for name, changes in zoo["recipes"].items():
-        models = {r["model"] for r in study.each if r["source"] == "zoo" and r["recipe"] == name}
-        said = [
-            f"{escape(key.replace('_', ' '))} {setting:g}"
-            for key, setting in (changes or {}).items()
-        ]
-        accuracies = [quality_value(study, model, "accuracy") for model in sorted(models)]
-        rows.append(
-            [
-                escape(name),
-                "; ".join(said) or "nothing",
-                integer(len(models)),
-                spread(accuracies),
-            ]
-        )
-    return pipe_table(
-        [("Recipe", "l"), ("What it changes", "l"), ("Models", "r"), ("Accuracy in %", "r")], rows
-    )
-
-
-def layers_table(study: Study) -> str:
-    """What the fits are worth, for each family: sizes, failures, range and coverage."""
-    layers = study.layers
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in study.each:
-        groups[row["collection"], row["family"]].append(row)
-    rows = []
-    for (collection, family), models in sorted(groups.items()):
-        ids = {row["model"] for row in models}
-        counts = layer_counts(layers[layers["model"].isin(ids)])
-        coverage = [c for row in models if (c := value(row, "coverage")) is not None]
-        rows.append(
-            [
-                escape(collection),
-                escape(family),
-                integer(len(models)),
-                integer(counts["all"]),
-                share(counts["failed"], counts["all"]),
-                share(counts["small"], counts["all"]),
-                share(counts["short"], counts["fitted"]),
-                share(counts["outside"], counts["fitted"]),
-                percent(statistics.fmean(coverage)) if coverage else MISSING,
-            ]
-        )
-    return pipe_table(
-        [
-            ("Collection", "l"),
-            ("Family", "l"),
-            ("Models", "r"),
-            ("Layers", "r"),
-            ("Failed", "r"),
-            ("Small", "r"),
-            ("Short tail", "r"),
-            ("Out of range", "r"),
-            ("Coverage", "r"),
-        ],
-        rows,
-    )
-
-
-# --- results: tables --------------------------------------------------------------------------
-
-CELLS = {
-    Outcome.NEGATIVE: "smaller is better",
-    Outcome.POSITIVE: "larger is better",
-    Outcome.OPEN: "open",
-    Outcome.FEW: "too few models",
-    Outcome.NONE: "no answer",
-}
-
-
-def answers_table(study: Study) -> str:
-    """The answers at a glance: a row for each population, a column for each comparison."""
-    rows = [
-        [
-            answer.name,
-            wording.quality_of(answer.quality) if answer.quality else MISSING,
-            *(_answer_cell(answer.finding(key)) for key in SCOPES),
-        ]
-        for answer in study.answers.values()
-    ]
-    return pipe_table(
-        [
-            ("Collection", "l"),
-            ("Quality", "l"),
-            ("(a) between architectures", "l"),
-            ("(b) between variants", "l"),
-            ("(c) between trainings", "l"),
-        ],
-        rows,
-    )
-
-
-def _answer_cell(finding: Finding) -> str:
-    words = CELLS[finding.outcome]
-    return words if finding.outcome is Outcome.NONE else f"{words} ({equation('τ', finding.tau)})"
-
-
-STATISTIC_COLUMNS = [
-    ("$n$", "r"),
-    ("$\\tau$", "r"),
-    ("$p$", "r"),
-    ("$p$, corrected", "r"),
-]
-BASELINE_COLUMNS = [("$\\tau$ of size", "r"), ("Partial $\\tau$", "r")]
-
-
-def _statistic_cells(row: Row | None) -> list[str]:
-    """n, tau with its interval, p and corrected p."""
-    corrected = value(row, "kendall_p_holm")
-    corrected = value(row, "kendall_p_bh") if corrected is None else corrected
-    return [
-        _n_cell(row),
-        estimate(value(row, "kendall"), value(row, "kendall_low"), value(row, "kendall_high")),
-        p_value(value(row, "kendall_p")),
-        p_value(corrected),
-    ]
-
-
-def _n_cell(row: Row | None) -> str:
-    """The number of models and, where it differs, that of independent units."""
-    n, units = value(row, "n"), value(row, "units")
-    if n is None:
-        return MISSING
-    return integer(n) if units in (n, None) else f"{integer(n)} ({integer(units)})"
-
-
-def _baseline_cells(row: Row | None) -> list[str]:
-    return [
-        number(value(row, "kendall_size")),
-        estimate(
-            value(row, "partial_kendall"),
-            value(row, "partial_kendall_low"),
-            value(row, "partial_kendall_high"),
-        ),
-    ]
-
-
-def comparison_table(study: Study, comparison: str) -> str:
-    """One comparison: all populations, both treatments; for (c) also each family."""
-    rows = []
-    for partition in study.partitions:
-        scopes: list[tuple[str, Row | None, Row | None]] = []
-        for treatment in TREATMENTS:
-            row = study.row("correlations", partition, comparison, treatment=treatment)
-            base = study.row("baselines", partition, comparison, treatment=treatment)
-            scopes.append((f"all, {WORDS[treatment]}", row, base))
-        if comparison == "c":
-            family_rows = study.group_rows(partition, "c", "within")
-            scopes += [(escape(row["family"]), row, None) for row in family_rows if row["family"]]
-        for label, row, base in scopes:
-            cells = _statistic_cells(row)
-            cells += [p_value(value(row, "kendall_p_recipes"))] * (comparison == "c")
-            cells += _baseline_cells(base) * (comparison != "c")
-            rows.append([study.name(partition), label, *cells])
-    last = [("$p$, recipes", "r")] if comparison == "c" else BASELINE_COLUMNS
-    return pipe_table(
-        [("Collection", "l"), ("Models", "l"), *STATISTIC_COLUMNS, *last],
-        rows,
-    )
-
-
-WORDS = {"dropped": "failed fits left out", "stored": "failed fits averaged in"}
-
-
-def families_table(study: Study) -> str:
-    """Comparison (b): each family, then all families together under both treatments."""
-    rows = []
-    for partition in study.partitions:
-        quality = study.quality(partition)
-        for row in study.group_rows(partition, "b"):
-            key = ("baselines", *partition, "b", "family", row["family"], row["variant"])
-            base = study._index.get((*key, study.metric, quality, "dropped"))
-            rows.append([study.name(partition), escape(row["family"]), row, base])
-        if len(study.groups(partition, "b")) != 1:
-            for treatment in TREATMENTS:
-                row = study.row("correlations", partition, "b", treatment=treatment)
-                base = study.row("baselines", partition, "b", treatment=treatment)
-                rows.append([study.name(partition), f"all, {WORDS[treatment]}", row, base])
-    cells = [
-        [name, family, *_statistic_cells(row), *_baseline_cells(base)]
-        for name, family, row, base in rows
-    ]
-    return pipe_table(
-        [("Collection", "l"), ("Family", "l"), *STATISTIC_COLUMNS, *BASELINE_COLUMNS], cells
-    )
-
-
-def variants_table(study: Study) -> str:
-    """Comparison (c) in each variant."""
-    rows = []
-    for partition in study.partitions:
-        for row in study.group_rows(partition, "c"):
-            rows.append([study.name(partition), escape(row["variant"]), *_statistic_cells(row)])
-    return pipe_table([("Collection", "l"), ("Variant", "l"), *STATISTIC_COLUMNS], rows)
-
-
-def meta_table(study: Study) -> str:
-    """Families (b) and variants (c) put together."""
-    rows = []
-    for partition in study.partitions:
-        for comparison in ("b", "c"):
-            row = study.one("meta", partition, comparison=comparison)
-            if row is None:
-                continue
-            rows.append(
-                [
-                    study.name(partition),
-                    COMPARISONS[comparison],
-                    f"{integer(value(row, 'k'))} of "
-                    f"{integer(number_of(row, 'k') + number_of(row, 'k_left_out'))}",
-                    estimate(
-                        value(row, "pearson"), value(row, "pearson_low"), value(row, "pearson_high")
-                    ),
-                    interval(value(row, "prediction_low"), value(row, "prediction_high")),
-                    number(value(row, "i2"), 0),
-                    p_value(value(row, "q_p")),
-                    number(value(row, "mean_r")),
-                    p_value(value(row, "mean_r_p")),
-                ]
-            )
-    return pipe_table(
-        [
-            ("Collection", "l"),
-            ("Of", "l"),
-            ("Groups", "r"),
-            ("$r$", "r"),
-            ("Prediction", "r"),
-            ("$I^2$ in %", "r"),
-            ("$p$ of $Q$", "r"),
-            ("Mean $r$", "r"),
-            ("$p$ of mean", "r"),
-        ],
-        [[cell or MISSING for cell in row] for row in rows],
-    )
-
-
-def metrics_table(study: Study) -> str:
-    """Every metric in every comparison, for the primary quality."""
-    rows = []
-    metrics = [m for m in study.options["metrics"] if m != "log_parameters"] + ["log_parameters"]
-    for partition in study.partitions:
-        for metric in metrics:
-            cells = [
-                _marked(study.row("correlations", partition, comparison, metric), study.confidence)
-                for comparison in SCOPES
-            ]
-            rows.append([study.name(partition), wording.metric_of(metric).label, *cells])
-    return pipe_table(
-        [("Collection", "l"), ("Metric", "l"), ("(a)", "r"), ("(b)", "r"), ("(c)", "r")], rows
-    )
-
-
-def _marked(row: Row | None, confidence: float) -> str:
-    """Tau with its interval, bold where the comparison is decided."""
-    text = estimate(value(row, "kendall"), value(row, "kendall_low"), value(row, "kendall_high"))
-    return f"**{text}**" if judge(row, confidence).outcome.decided else text
-
-
-def qualities_table(study: Study) -> str:
-    """The primary metric against every quality metric that the models have."""
-    rows = []
-    for partition, models in study.partitions.items():
-        qualities = sorted(
-            {
-                row["quality_metric"]
-                for model in models
-                for row in study.by_model[model["model"]]
-                if row["quality_metric"]
-            }
-        )
-        for quality in qualities:
-            cells = [
-                _marked(
-                    study.row("correlations", partition, comparison, quality=quality),
-                    study.confidence,
-                )
-                for comparison in SCOPES
-            ]
-            rows.append([study.name(partition), wording.quality_of(quality), *cells])
-    return pipe_table(
-        [("Collection", "l"), ("Quality", "l"), ("(a)", "r"), ("(b)", "r"), ("(c)", "r")], rows
-    )
-
-
-RELATIONS = {
-    "own": "untrained metric, untrained quality",
-    "untrained": "untrained metric, trained quality",
-    "trained": "trained metric, trained quality",
-}
-
-
-def controls_table(study: Study) -> str:
-    """The controls: what the metric of untrained networks says."""
-    rows = [
-        [
-            escape(row["collection"]),
-            RELATIONS.get(row["relation"], escape(row["relation"])),
-            {"pooled": "all", "within": "within families"}[row["scope"]],
-            integer(value(row, "n")),
-            estimate(value(row, "kendall"), value(row, "kendall_low"), value(row, "kendall_high")),
-            p_value(value(row, "kendall_p")),
-        ]
-        for row in study.control_rows()
-    ]
-    return pipe_table(
-        [
-            ("Control", "l"),
-            ("Relation", "l"),
-            ("Scope", "l"),
-            ("Variants", "r"),
-            ("$\\tau$", "r"),
-            ("$p$", "r"),
-        ],
-        rows,
-    )
 
 
 # --- results: sentences -----------------------------------------------------------------------
@@ -1168,7 +503,23 @@ def _treatment(study: Study, answer: Answer, comparison: str, row: Row | None) -
     text = f"With failed fits averaged in, τ would be {number(stored.tau)}"
     if stored.outcome is dropped.outcome:
         return [f"{text}, and the conclusion the same."]
-    return [f"{text}, and the conclusion another: {CELLS[stored.outcome]}."]
+    return [f"{text}, and the conclusion another: {paper_tables.CELLS[stored.outcome]}."]
+
+
+class ControlQuality(NamedTuple):
+    """The quality that a control is compared with, as an object and behind "a better"."""
+
+    name: str
+    better: str
+
+
+CONTROL_QUALITIES = {
+    "untrained": ControlQuality(
+        "the quality that the same variants reach after training",
+        "quality of the same variants after training",
+    ),
+    "own": ControlQuality("their own quality", "quality of their own"),
+}
 
 
 def controls_text(study: Study) -> str:
@@ -1182,10 +533,7 @@ def controls_text(study: Study) -> str:
     items = []
     for control in sorted({row["collection"] for row in rows}):
         said = []
-        for relation, what in (
-            ("untrained", "the quality that the same variants reach after training"),
-            ("own", "their own quality"),
-        ):
+        for relation, what in CONTROL_QUALITIES.items():
             for scope, where in (("pooled", "over all variants"), ("within", "within families")):
                 for row in rows:
                     if (row["collection"], row["relation"], row["scope"]) == (
@@ -1198,92 +546,33 @@ def controls_text(study: Study) -> str:
     return "\n\n".join(items) + "\n"
 
 
-def _control_sentence(study: Study, row: Row, what: str, where: str) -> str:
+def _control_sentence(study: Study, row: Row, what: ControlQuality, where: str) -> str:
     finding = judge(row, study.confidence)
     name = wording.metric_of(study.metric).en
     if finding.outcome is Outcome.NONE:
         return (
-            f"Whether {name} of the untrained networks says anything about {what} {where} cannot be "
+            f"Whether {name} of the untrained networks says anything about {what.name} {where} cannot be "
             f"computed: {wording.reason(finding.note)}."
         )
     values = f"{wording.numbers(finding, study.confidence)}; {count(finding.n, 'variant')}"
     if finding.outcome is Outcome.FEW:
         return (
-            f"{_first(where)}, {name} of the untrained networks and {what} are too few values for a "
-            f"conclusion ({values})."
+            f"{wording.first(where)}, {name} of the untrained networks and {what.name} are too few "
+            f"values for a conclusion ({values})."
         )
     if finding.outcome is Outcome.OPEN:
         return (
-            f"{_first(where)}, no clear relation between {name} of the untrained networks and {what} "
-            f"is found ({values})."
+            f"{wording.first(where)}, no clear relation between {name} of the untrained networks and "
+            f"{what.name} is found ({values})."
         )
     way = "smaller" if finding.outcome is Outcome.NEGATIVE else "larger"
     return (
-        f"{_first(where)}, {way} {name} of the untrained networks does go with better {what.split(' ', 1)[1]}"
-        f" ({values})."
+        f"{wording.first(where)}, {way} {name} of the untrained networks goes with a better {what.better} "
+        f"({values})."
     )
-
-
-def _first(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # --- appendices -------------------------------------------------------------------------------
-
-
-def label_sources(study: Study) -> dict[str, str]:
-    """A short key for every source of labels, in the order of their texts."""
-    texts = sorted({row["quality_source"] for row in study.models if row["quality_source"]})
-    return {text: f"S{index}" for index, text in enumerate(texts, 1)}
-
-
-def sources_list(study: Study) -> str:
-    """What the keys of the table of models stand for."""
-    keys = label_sources(study)
-    if not keys:
-        return "No model has a source of its quality.\n"
-    return "".join(f"- {key}: {prose(text)}\n" for text, key in keys.items())
-
-
-def models_table(study: Study) -> str:
-    """Every model with its quality, the source of it, its size and its alpha."""
-    keys = label_sources(study)
-    rows = []
-    for model, entries in study.by_model.items():
-        first = entries[0]
-        qualities = [
-            f"{SHORT.get(row['quality_metric'], escape(row['quality_metric']))} "
-            f"{number(value(row, 'quality'))}"
-            for row in entries
-            if row["quality_metric"] and value(row, "quality") is not None
-        ]
-        found = sorted({keys[row["quality_source"]] for row in entries if row["quality_source"]})
-        rows.append(
-            [
-                escape(model),
-                escape(first["family"]),
-                integer(value(first, "parameters")),
-                f"{integer(value(first, 'layers'))} ({integer(value(first, 'layers_failed'))})",
-                number(value(first, study.metric)),
-                ", ".join(qualities) or MISSING,
-                ", ".join(found) or MISSING,
-            ]
-        )
-    return pipe_table(
-        [
-            ("Model", "l"),
-            ("Family", "l"),
-            ("Parameters", "r"),
-            ("Layers (failed)", "r"),
-            (_first(wording.metric_of(study.metric).label), "r"),
-            ("Quality in %", "l"),
-            ("Source", "l"),
-        ],
-        rows,
-    )
-
-
-SHORT = {"accuracy": "acc.", "error": "err.", "generalization_gap": "gap"}
 
 
 def excluded_text(study: Study) -> str:
@@ -1299,85 +588,3 @@ def excluded_text(study: Study) -> str:
         f"{count(len(rows), 'model')} could not be analysed. Unsupported means that nothing in the "
         f"model can be analysed, failed that something went wrong.\n\n{table}"
     )
-
-
-def audit_table(study: Study) -> str:
-    """Each audited model: layers, agreement, the largest relative difference and where it is."""
-    rows = [
-        [
-            escape(row["model"]),
-            integer(value(row, "layers")),
-            integer(value(row, "agree")),
-            scientific(value(row, "largest_difference")),
-            escape(row["quantity"]) if row["quantity"] else MISSING,
-        ]
-        for row in study.audit
-    ]
-    return pipe_table(
-        [
-            ("Model", "l"),
-            ("Layers", "r"),
-            ("Agree", "r"),
-            ("Largest difference", "r"),
-            ("In", "l"),
-        ],
-        rows,
-    )
-
-
-def provenance_table(study: Study) -> str:
-    """Where each model's weights came from, and their checksums, shortened."""
-    rows = []
-    for run in sorted(study.runs, key=lambda run: run["model"]):
-        identity = run.get("identity") or {}
-        rows.append(
-            [
-                escape(run["model"]),
-                _origin(identity),
-                _short(run.get("source_sha256")),
-                _short(run.get("weights_sha256")),
-            ]
-        )
-    return pipe_table(
-        [("Model", "l"), ("Origin", "l"), ("SHA-256 of origin", "l"), ("SHA-256 of weights", "l")],
-        rows,
-    )
-
-
-def _origin(identity: Mapping[str, Any]) -> str:
-    source, location = identity.get("source") or "", identity.get("location")
-    if source == "zoo":
-        seed = (identity.get("zoo") or {}).get("seed")
-        return "trained here" if seed is None else f"trained here, seed {seed}"
-    if not location:
-        return escape(source) or MISSING
-    # Of a file only its name: where it lies is nobody else's business, and differs by machine.
-    if source == "file":
-        location = str(location).replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{escape(source)}: {escape(location)}"
-
-
-def _short(digest: object) -> str:
-    return f"`{str(digest)[:12]}`" if digest else MISSING
-
-
-def versions_table(study: Study) -> str:
-    """Every package that decided a result, with its version or versions, and for what."""
-    found: dict[str, set[str]] = defaultdict(set)
-    used: dict[str, set[str]] = defaultdict(set)
-    for run in study.runs:
-        for package, version in (run.get("versions") or {}).items():
-            found[package].add(version)
-            used[package].add("models")
-    for package, version in study.versions.items():
-        found[package].add(version)
-        used[package].add("statistics and paper")
-    rows = [
-        [
-            escape(package),
-            listing(sorted(map(escape, found[package]))),
-            listing(sorted(used[package])),
-        ]
-        for package in sorted(found)
-    ]
-    return pipe_table([("Package", "l"), ("Version", "l"), ("Used for", "l")], rows)

@@ -22,6 +22,7 @@ from atlas.weights import open_weights, save
 if TYPE_CHECKING:
     import torch
 
+
 def obtain(identity: Mapping[str, Any], out: Path) -> None:
     """Write the weights of a packaged or a user's own model to ``out`` (see ``atlas.weights``).
 

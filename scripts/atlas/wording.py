@@ -237,17 +237,17 @@ def result(finding: Finding, who: str, metric: str, quality: str, confidence: fl
         return f"This comparison cannot be made {who}: {reason(finding.note)}."
     if finding.outcome is Outcome.FEW:
         return (
-            f"{_first(who)}, {equation('τ', finding.tau)} over {models_of(finding)}. "
+            f"{first(who)}, {equation('τ', finding.tau)} over {models_of(finding)}. "
             "That is too few for an interval, and we draw no conclusion."
         )
     values = f"{numbers(finding, confidence)}; {models_of(finding)}"
     if finding.outcome is Outcome.OPEN:
         return (
-            f"{_first(who)}, the direction stays open ({values}): {_why_open(finding)}."
+            f"{first(who)}, the direction stays open ({values}): {_why_open(finding)}."
             f"{_power(finding)}"
         )
     smaller = "smaller" if finding.outcome is Outcome.NEGATIVE else "larger"
-    sentence = f"{_first(who)}, {smaller} {name.en} goes with {good} ({values})."
+    sentence = f"{first(who)}, {smaller} {name.en} goes with {good} ({values})."
     if name.theory:
         agrees = finding.outcome is Outcome.NEGATIVE
         sentence += (
@@ -317,7 +317,8 @@ def reason(note: str) -> str:
     return "; ".join(REASONS.get(part, escape(part)) for part in parts) or "no reason was recorded"
 
 
-def _first(text: str) -> str:
+def first(text: str) -> str:
+    """The text with a capital letter at its head."""
     return text[:1].upper() + text[1:]
 
 
@@ -437,7 +438,7 @@ def verdict(comparison: str, answers: Sequence[Answer], confidence: float) -> Te
             clauses.append(_clause(outcome, comparison, chosen, confidence))
     english = "; ".join(clause.en for clause in clauses)
     german = "; ".join(clause.de for clause in clauses)
-    return Text(f"{lead.en}: {english}.", f"{lead.de}: {_first(german)}.")
+    return Text(f"{lead.en}: {english}.", f"{lead.de}: {first(german)}.")
 
 
 def _clause(
@@ -538,15 +539,12 @@ def verdict_families(answers: Sequence[Answer], level: float) -> Text:
     differ = [answer.name for answer in answers if answer.q_p <= level]
     alike = [answer.name for answer in answers if answer.q_p > level]
     untested = [answer.name for answer in answers if not math.isfinite(answer.q_p)]
-    what = Text(
-        f"Whether the strength of the relation between {metric.en} and quality depends on the family",
-        f"Ob die Stärke des Zusammenhangs zwischen {metric.de} und Qualität von der Familie abhängt",
-    )
     if not differ and not alike:
         return Text(
-            f"{what.en} could not be tested: too few families have more than three independent models.",
-            f"{what.de}, ließ sich nicht prüfen: Zu wenige Familien haben mehr als drei unabhängige "
-            "Modelle.",
+            f"Whether the relation between {metric.en} and quality depends on the family could not be "
+            "tested: too few families have more than three independent models.",
+            f"Ob der Zusammenhang zwischen {metric.de} und Qualität von der Familie abhängt, ließ sich "
+            "nicht prüfen: Zu wenige Familien haben mehr als drei unabhängige Modelle.",
         )
     clauses = []
     if differ:
@@ -571,8 +569,10 @@ def verdict_families(answers: Sequence[Answer], level: float) -> Text:
             )
         )
     return Text(
-        f"{what.en}: {'; '.join(clause.en for clause in clauses)}.",
-        f"{what.de}: {_first('; '.join(clause.de for clause in clauses))}.",
+        f"Does the relation between {metric.en} and quality depend on the family? "
+        f"{first('; '.join(clause.en for clause in clauses))}.",
+        f"Hängt der Zusammenhang zwischen {metric.de} und Qualität von der Familie ab? "
+        f"{first('; '.join(clause.de for clause in clauses))}.",
     )
 
 

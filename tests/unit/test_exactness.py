@@ -8,7 +8,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
 import pandas as pd  # noqa: E402
-from atlas import audit, metrics, spectra  # noqa: E402
+from atlas import audit, metrics, reference, spectra  # noqa: E402
 from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
 from atlas.weights import save  # noqa: E402
 from torch import nn  # noqa: E402
@@ -44,7 +44,9 @@ class Odd(nn.Module):
             self.deficient.weight[30:] = self.deficient.weight[:30]
             self.small.weight *= 1e-4
             for parameter in self.wide, self.conv:
-                parameter.weight *= torch.distributions.StudentT(3).sample(parameter.weight.shape).abs()
+                parameter.weight *= (
+                    torch.distributions.StudentT(3).sample(parameter.weight.shape).abs()
+                )
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def assert_same(mine, theirs):
 @pytest.mark.parametrize("min_evals", [8, 50])
 def test_a_module_gives_weightwatchers_layers_and_numbers(odd, tmp_path, min_evals):
     mine, _ = ours(tmp_path, odd.state_dict(), tensors_of_module(odd), min_evals)
-    theirs = metrics.reference(odd, **OPTIONS | {"min_evals": min_evals})
+    theirs = reference.details(odd, **OPTIONS | {"min_evals": min_evals})
     assert_same(mine, theirs)
     assert list(mine["layer_id"]) == [row["layer_id"] for row in theirs]
     assert list(mine["name"]) == [row["name"] for row in theirs]
@@ -77,8 +79,10 @@ def test_a_module_gives_weightwatchers_layers_and_numbers(odd, tmp_path, min_eva
 
 def test_a_state_dict_gives_weightwatchers_layers_and_numbers(odd, tmp_path):
     state = odd.state_dict()
-    mine, _ = ours(tmp_path, state, tensors_of_state_dict({k: tuple(v.shape) for k, v in state.items()}))
-    theirs = metrics.reference(dict(state), **OPTIONS)
+    mine, _ = ours(
+        tmp_path, state, tensors_of_state_dict({k: tuple(v.shape) for k, v in state.items()})
+    )
+    theirs = reference.details(dict(state), **OPTIONS)
     assert_same(mine, theirs)
     assert list(mine["layer_id"]) == [row["layer_id"] for row in theirs]
 
@@ -127,7 +131,7 @@ def test_efficientnet_lite_agrees_on_its_real_weights(i, tmp_path):
     rows, manifest = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
     mine = pd.DataFrame(metrics.details(rows, 8))
     module = sources.module_of(identity, path)
-    assert_same(mine, metrics.reference(module, **OPTIONS))
+    assert_same(mine, reference.details(module, **OPTIONS))
     assert manifest["parameters"] == sum(p.numel() for p in module.parameters())
 
 

@@ -214,3 +214,398 @@ def drawn(name: str, kind: str = "default", look: Any = None, **ask: Any) -> Any
     extra = {"model": "net"} if name == "spectral_density" else {}
     look = look or figures.Look(dpi=60)
     return figures.draw(name, tables(name, kind), look, ASK | extra | ask)
+
+
+def texts(figure: Any) -> list[Any]:
+    """Every text that is printed: legends, ticks, labels, words."""
+    figure.draw_without_rendering()
+    found = figure.findobj(matplotlib.text.Text)
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def words(figure: Any) -> str:
+    """All texts as one, single spaces between words."""
+    return " ".join(" ".join(text.get_text().split()) for text in texts(figure))
+
+
+def tau_of(table: pd.DataFrame, **labels: str) -> str:
+    """How Kendall's tau of one row of a table is to be written."""
+    chosen = table[(table["treatment"] == "dropped") & (table["metric"] == "alpha")]
+    for name, value in labels.items():
+        chosen = chosen[chosen[name] == value]
+    assert len(chosen) == 1
+    return f"τ = {chosen.iloc[0]['kendall']:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+# --- all figures ----------------------------------------------------------------------------------
+
+
+def test_every_figure_has_its_tables_in_the_rule():
+    rule = (Path(__file__).parents[2] / "rules" / "figures.smk").read_text(encoding="utf-8")
+    block = rule.split("FIGURE_TABLES = {")[1].split("\n}")[0]
+    options = rule.split("FIGURE_OPTIONS = {")[1].split("\n}")[0]
+    names = re.findall(r'^    "(\w+)":', block, re.M)
+    assert names == re.findall(r'^    "(\w+)":', options, re.M) == list(figures.DRAWN)
+    assert set(TABLES) == set(figures.DRAWN)
+    for name, part in zip(names, re.split(r'^    "\w+":', block, flags=re.M)[1:], strict=True):
+        assert tuple(re.findall(r'"(\w+)":', part)) == TABLES[name]
+
+
+@pytest.mark.parametrize("name", figures.DRAWN)
+def test_equal_tables_give_equal_bytes(name, tmp_path, monkeypatch):
+    written = []
+    for run, when in enumerate(("1000000000", "1700000000")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", when)
+        matplotlib.rcParams["font.size"] = 20 + run  # a user's own settings count for nothing
+        svg, png = tmp_path / f"{run}.svg", tmp_path / f"{run}.png"
+        figures.save(drawn(name), svg, png, 60)
+        written.append((svg.read_bytes(), png.read_bytes()))
+    assert matplotlib.rcParams["font.size"] == 21  # and are left as they were
+    matplotlib.rcdefaults()
+    assert written[0] == written[1]
+    assert written[0][0].startswith(b"<?xml") and written[0][1].startswith(b"\x89PNG")
+    assert b"dc:date" not in written[0][0] and b"Software" not in written[0][1]
+    assert b"<text" not in written[0][0]  # outlines: no font is needed to read it
+
+
+def test_the_order_of_rows_does_not_matter(tmp_path):
+    written = []
+    for seed in (1, 2):
+        mixed = {
+            name: table.sample(frac=1, random_state=seed)
+            for name, table in tables("quality_metrics").items()
+        }
+        figure = figures.draw("quality_metrics", mixed, figures.Look(), ASK)
+        figures.save(figure, tmp_path / "a.svg", tmp_path / "a.png", 50)
+        written.append((tmp_path / "a.svg").read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("name", figures.DRAWN)
+@pytest.mark.parametrize("look", [figures.Look(), figures.Look(70, 70, 60)])
+def test_text_is_legible_and_inside_the_figure(name, look):
+    figure = drawn(name, look=look)
+    width, height = figure.get_size_inches() * 25.4
+    assert width == pytest.approx(look.width_mm) or width == pytest.approx(look.wide_mm)
+    assert height < 240 or look.wide_mm < 100
+    shown = texts(figure)
+    sizes = {text.get_fontsize() for text in shown}
+    assert min(sizes) >= 6 and max(sizes) <= 8
+    page = figure.bbox.padded(1)
+    for text in shown:
+        box = text.get_window_extent()
+        if text.get_text() in ("", " ") or text.get_clip_on() or look.wide_mm < 100:
+            continue
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+
+
+@pytest.mark.parametrize("name", figures.DRAWN)
+def test_no_label_covers_another(name):
+    """Titles, axis labels and annotations; tick labels are matplotlib's business."""
+    figure = drawn(name)
+    figure.draw_without_rendering()
+    boxes = []
+    for ax in figure.findobj(matplotlib.axes.Axes):
+        own = [ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
+        own += [t for t in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+        for text in own:
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent()
+                boxes.append((text.get_text(), box.x0, box.y0, box.x1, box.y1))
+    for (a, *p), (b, *q) in itertools.combinations(boxes, 2):
+        across = min(p[2], q[2]) - max(p[0], q[0])
+        down = min(p[3], q[3]) - max(p[1], q[1])
+        assert across < 1.5 or down < 1.5, f"{a!r} covers {b!r}"
+
+
+@pytest.mark.parametrize("name", figures.DRAWN)
+def test_colours_are_the_palette(name):
+    figure = drawn(name)
+    allowed = {matplotlib.colors.to_hex(c) for c in figures.PALETTE}
+    seen = set()
+    for line in figure.findobj(matplotlib.lines.Line2D):
+        seen |= {matplotlib.colors.to_hex(line.get_color())}
+    for marks in figure.findobj(matplotlib.collections.PathCollection):
+        seen |= {matplotlib.colors.to_hex(c) for c in marks.get_facecolor()}
+    coloured = {c for c in seen if len({c[1:3], c[3:5], c[5:7]}) > 1}  # the rest is grey
+    assert coloured <= allowed
+    assert coloured
+
+
+@pytest.mark.parametrize("name", [n for n in figures.DRAWN if n != "forest"])
+def test_axes_say_what_they_are_in_which_unit(name):
+    unit = {"spectral_density": "(1/λ)", "alpha_depth": "depth (0 first, 1 last layer)"}
+    expected = unit.get(name, "gap (% points)" if "gap" in name else "accuracy (%)")
+    assert expected in words(drawn(name))
+
+
+@pytest.mark.parametrize("kind", DEGENERATE)
+def test_nothing_missing_breaks_a_figure(kind):
+    for name in figures.DRAWN:
+        if name == "spectral_density" and kind != "empty":
+            continue
+        figure = drawn(name, kind)
+        assert len(words(figure)) > 20, name
+        assert "nan" not in words(figure).lower().split(), name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("overview", "empty", "No analysed model has a quality"),
+        ("overview", "one family", "one architecture: nothing to compare"),
+        ("overview", "no zoo", "one model per variant: nothing to compare"),
+        ("overview", "one recipe, one seed", "one model per variant: nothing to compare"),
+        ("overview", "no alpha", "No analysed model has a quality and a mean alpha"),
+        ("quality_metrics", "no quality", "No analysed model has a top-1 accuracy"),
+        ("quality_metrics", "no alpha", "no values"),
+        ("generalization_gap", "no zoo", "No analysed model has a generalisation gap"),
+        ("within_families", "one model", "No family has two models"),
+        ("within_families", "many families", "2 families with fewer models not shown"),
+        ("forest", "empty", "No correlation of alpha with accuracy could be computed"),
+        ("forest", "no alpha", "could be computed: no model has all values"),
+        ("forest", "no zoo", "fewer than two groups"),
+        ("alpha_depth", "empty", "No layer of a trained model has an alpha"),
+        ("spectral_density", "empty", "net has no layer with a successful fit"),
+        ("controls", "no zoo", "No variant was analysed both trained and untrained"),
+    ],
+)
+def test_what_is_missing_is_said(name, kind, said):
+    assert said in words(drawn(name, kind))
+
+
+# --- what each says -------------------------------------------------------------------------------
+
+
+def test_annotated_correlations_are_the_tables():
+    table = answers("default")["correlations"]
+    table = table[table["quality_metric"] == "accuracy"]
+    zoo_rows = table[table["collection"] == "zoo"]
+    pooled = tau_of(zoo_rows, comparison="a", scope="pooled")
+    lite_tau = tau_of(table[table["collection"] == "efficientnet-lite"], scope="family")
+    assert {pooled, lite_tau} <= set(re.findall(r"τ = \S+", words(drawn("quality_metrics"))))
+
+    within = words(drawn("within_families"))
+    for family in FAMILIES:
+        b = tau_of(zoo_rows, comparison="b", scope="family", family=family)
+        c = tau_of(zoo_rows, comparison="c", scope="within", family=family)
+        assert re.search(rf"\(b\) variants: {b} \(n = 6\) \(c\) recipes: {c} \(n = 18\)", within)
+
+    seen = words(drawn("overview"))
+    for comparison, scope in (("a", "pooled"), ("b", "within"), ("c", "within")):
+        row = zoo_rows[
+            (zoo_rows["comparison"] == comparison)
+            & (zoo_rows["scope"] == scope)
+            & (zoo_rows["family"] == "")
+            & (zoo_rows["metric"] == "alpha")
+            & (zoo_rows["treatment"] == "dropped")
+        ].iloc[0]
+        low, high = (figures.number(row[f"kendall_{end}"]) for end in ("low", "high"))
+        assert f"τ = {figures.number(row['kendall'])} [{low}, {high}] (n = {row['n']})" in seen
+
+
+def test_annotations_change_with_the_table():
+    given = tables("overview")
+    given["correlations"] = given["correlations"].assign(
+        kendall=-0.123, kendall_low=-0.456, kendall_high=0.789
+    )
+    seen = words(figures.draw("overview", given, figures.Look(), ASK))
+    assert seen.count("τ = −0.12 [−0.46, 0.79]") == 3
+
+
+def forest_rows(figure: Any) -> dict[str, float]:
+    """The names on the left with their heights."""
+    (ax,) = figure.axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    return dict(zip(labels, ax.get_yticks(), strict=True))
+
+
+def test_forest_shows_the_values_and_hollow_marks_have_no_interval():
+    table = answers("default")["correlations"]
+    figure = drawn("forest")
+    (ax,) = figure.axes
+    heights = forest_rows(figure)
+    rows = table[
+        (table["metric"] == "alpha")
+        & (table["quality_metric"] == "accuracy")
+        & (table["treatment"] == "dropped")
+        & (table["collection"] == "zoo")
+    ]
+    families = rows[(rows["comparison"] == "b") & (rows["scope"] == "family")]
+    assert len(families) == 5
+    for row in families.to_dict("records"):
+        near = [
+            line
+            for line in ax.lines
+            if len(line.get_xdata()) == 1
+            and line.get_marker() == "o"
+            and abs(line.get_ydata()[0] - heights[row["family"]]) < 0.3
+        ]
+        assert [line.get_xdata()[0] for line in near] == [pytest.approx(row["kendall"])]
+        hollow = near[0].get_markerfacecolor() == "white"
+        assert hollow == np.isnan(row["kendall_low"])
+    ends = sorted(tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2)
+    pooled = rows[rows["comparison"] == "a"].iloc[0]
+    assert any(np.allclose(e, (pooled["kendall_low"], pooled["kendall_high"])) for e in ends)
+    seen = words(figure)
+    assert "theory expects < 0" in seen and "failed fits averaged in" in seen
+    assert "size only (baseline)" in seen
+
+
+def test_forest_shows_the_other_treatment_only_where_it_differs():
+    table = answers("default")["correlations"]
+    same = table.copy()
+    dropped = table[table["treatment"] == "dropped"]
+    copy = dropped.assign(treatment="stored")
+    same = pd.concat([dropped, copy], ignore_index=True)
+    figure = figures.draw("forest", {"correlations": same}, figures.Look(), ASK)
+    assert "failed fits averaged in" not in words(figure)
+
+
+def test_untrained_networks_are_in_the_controls_only():
+    for name in ("overview", "quality_metrics", "within_families", "forest", "alpha_depth"):
+        assert "untrained" not in words(drawn(name)), name
+    assert "zoo and zoo-untrained" in words(drawn("controls"))
+
+
+def test_qualities_of_different_data_are_never_on_one_axis():
+    figure = drawn("quality_metrics")
+    for ax in figure.findobj(matplotlib.axes.Axes):
+        low, high = ax.get_ylim()
+        heights = [y for marks in ax.collections for y in marks.get_offsets()[:, 1]]
+        imagenet = {75.1, 76.7, 77.6}
+        assert not imagenet & set(heights) or set(heights) == imagenet
+        assert all(low <= y <= high for y in heights)
+    seen = words(figure)
+    assert "zoo (mnist-1d): 90 models of 5 families" in seen
+    assert "efficientnet-lite (imagenet-1k): 3 models" in seen
+
+
+def test_more_collections_than_fit_are_named():
+    models = pd.concat([zoo(collection=f"c{i}", families=("mlp",)) for i in range(5)])
+    table = answers("default")["correlations"]
+    given = {"models": models, "correlations": table}
+    assert "Not shown, fewer models: c3, c4" in words(
+        figures.draw("quality_metrics", given, figures.Look(), ASK)
+    )
+
+
+def test_families_keep_colour_and_marker_and_many_differ():
+    look = figures.family_look(f"f{i:03d}" for i in range(70))
+    assert len(set(look.values())) == 70
+    assert figures.family_look("ba") == figures.family_look("ab")
+    assert len({colour for colour, _ in list(look.values())[:7]}) == 7
+
+
+def test_many_families_are_labelled_without_overlap():
+    figure = drawn("quality_metrics", "many families")
+    figure.draw_without_rendering()
+    first = figure.findobj(matplotlib.axes.Axes)[0]
+    labels = [text for text in first.texts if text.get_text().startswith("family")]
+    assert len(labels) >= 8
+    boxes = [text.get_window_extent() for text in labels]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert not figure.findobj(matplotlib.legend.Legend)
+
+
+def test_depth_counts_failed_fits_and_never_draws_them():
+    given = tables("alpha_depth")
+    figure = figures.draw("alpha_depth", given, figures.Look(), ASK)
+    own = given["layers"][given["layers"]["model"].str.startswith("zoo-mlp-")]
+    failed = int((own["status"] == "failed").sum())
+    assert failed > 0
+    assert f"18 models; {failed} of {len(own)} fits failed" in words(figure)
+    for ax in figure.axes:
+        for line in ax.lines:
+            values = np.asarray(line.get_ydata(), float)
+            assert np.nanmin(values) > 0
+    bands = {tuple(np.round(ax.patches[0].get_extents().y0 for _ in "a")) for ax in figure.axes[:1]}
+    assert len(bands) == 1
+
+
+def test_median_line_is_the_median_of_the_models():
+    layers = pd.DataFrame(
+        {
+            "model": list("aabbcc"),
+            "depth": [0, 1] * 3,
+            "alpha": [2.0, 8.0, 4.0, 4.0, 8.0, 2.0],
+        }
+    )
+    depth, middle = figures._median_line(layers, 3)
+    assert depth.tolist() == [0, 0.5, 1]
+    assert middle == pytest.approx([4, 4, 4])
+
+
+def test_density_shows_the_layer_that_is_asked_for():
+    spectra, details = spectrum()
+    assert figures.pick_layer(details, None)["longname"] == "blocks.1.conv"  # 2 failed
+    assert figures.pick_layer(details, "blocks.0.conv")["layer_id"] == 0
+    assert figures.pick_layer(details, 2)["longname"] == "blocks.2.conv"
+    assert figures.pick_layer(details, "nowhere") is None
+    evals = spectra.iloc[1]["evals"]
+    seen = words(drawn("spectral_density"))
+    assert "xmin = 0.8 alpha = 4.10 D = 0.041" in seen
+    assert f"{int((evals >= 0.8).sum())} in the tail" in seen
+    assert "net, blocks.1.conv 800 × 400: 400 eigenvalues" in seen
+    assert "the fit of its tail failed" in words(drawn("spectral_density", layer=2))
+    assert "net has no layer nowhere" in words(drawn("spectral_density", layer="nowhere"))
+
+
+def test_density_and_its_fit_are_densities():
+    spectra, details = spectrum()
+    figure = drawn("spectral_density")
+    (ax,) = figure.axes
+    (steps,) = [p for p in ax.patches if hasattr(p, "get_data")]
+    values, edges, base = steps.get_data()
+    inside = np.where(values > base * 1.0001, values, 0) * np.diff(edges)
+    assert inside.sum() == pytest.approx(1, rel=0.01)
+    fit = max(ax.lines, key=lambda line: len(line.get_xdata()))
+    x, y = fit.get_xdata(), fit.get_ydata()
+    tail = (spectra.iloc[1]["evals"] >= 0.8).mean()
+    assert np.trapezoid(y, x) == pytest.approx(tail * (1 - (x[-1] / 0.8) ** -3.1), rel=0.02)
+
+
+def test_controls_pair_the_same_variants():
+    given = tables("controls")
+    figure = figures.draw("controls", given, figures.Look(), ASK)
+    trained, untrained = figure.findobj(matplotlib.axes.Axes)[:2]
+    heights = [
+        sorted(y for marks in ax.collections for y in marks.get_offsets()[:, 1])
+        for ax in (trained, untrained)
+    ]
+    assert heights[0] == heights[1] and len(heights[0]) == 15
+    table = given["controls"]
+    table = table[table["quality_metric"] == "accuracy"]
+    seen = words(figure)
+    for relation in ("trained", "untrained"):
+        for scope in ("pooled", "within"):
+            value = tau_of(table, relation=relation, scope=scope)
+            assert f"{scope} {value}" in seen
+
+
+def test_tables_are_read_as_written(tmp_path):
+    table = pd.DataFrame(
+        {"model": ["a", "b"], "family": ["NA", "1e3"], "weightwatcher_version": ["0.10", "0.10"]}
+    )
+    path = tmp_path / "models.csv"
+    table.assign(quality=[1.5, np.nan]).to_csv(path, index=False)
+    read = figures.read_table(path)
+    assert read["family"].tolist() == ["NA", "1e3"]
+    assert read["weightwatcher_version"].tolist() == ["0.10", "0.10"]
+    assert read["quality"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-0.414, "−0.41"), (0.0, "0.00"), (-0.001, "0.00"), (1.0, "1.00"), (float("nan"), "–")],
+)
+def test_numbers(value, text):
+    assert figures.number(value) == text
+
+
+def test_unknown_figures_and_options_are_errors():
+    with pytest.raises(KeyError):
+        figures.draw("pie", {}, figures.Look(), {})
+    with pytest.raises(TypeError):
+        figures.draw("forest", tables("forest"), figures.Look(), {"colour": "red"})

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from atlas import markdown, metrics, paper, statistics, wording
+from atlas import markdown, metrics, paper, paper_study, paper_tables, statistics, wording
 from atlas.wording import Answer, Beyond, Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,8 +32,8 @@ OPTIONS = {
     "reference_recipe": "baseline",
     "seeds_are_replicates": True,
     "controls": {"zoo-untrained": "zoo"},
-    "permutations": 1099,
-    "bootstrap": 60,
+    "permutations": 299,
+    "bootstrap": 40,
     "confidence": 0.95,
     "seed": 1,
 }
@@ -175,7 +175,7 @@ def layers_of(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def study(models: pd.DataFrame, **changes) -> paper.Study:
+def study(models: pd.DataFrame, **changes) -> paper_study.Study:
     """A study with these models and the statistics of them."""
     config = CONFIG | changes.pop("config", {})
     options = config["statistics"]
@@ -205,7 +205,7 @@ def study(models: pd.DataFrame, **changes) -> paper.Study:
             }
         ]
     )
-    made = paper.Study(
+    made = paper_study.Study(
         models=rows_of(models),
         layers=layers_of(models) if len(models) else pd.DataFrame(columns=["model", "depth"]),
         excluded=[],
@@ -223,17 +223,17 @@ EMPTY = models_frame().iloc[:0]
 
 
 @pytest.fixture(scope="module")
-def negative() -> paper.Study:
+def negative() -> paper_study.Study:
     return study(models_frame(-1))
 
 
 @pytest.fixture(scope="module")
-def positive() -> paper.Study:
+def positive() -> paper_study.Study:
     return study(models_frame(+1))
 
 
 @pytest.fixture(scope="module")
-def unclear() -> paper.Study:
+def unclear() -> paper_study.Study:
     return study(models_frame(0, noise=3))
 
 
@@ -539,9 +539,12 @@ def test_the_header_and_settings_are_yaml():
 
 
 def test_constants_are_those_of_the_other_stages():
-    assert (statistics.BCA_FROM, statistics.FISHER_FROM) == (paper.BCA_FROM, paper.FISHER_FROM)
+    assert (statistics.BCA_FROM, statistics.FISHER_FROM) == (
+        paper_study.BCA_FROM,
+        paper_study.FISHER_FROM,
+    )
     assert statistics.POWER == wording.POWER
-    assert (metrics.OVER_TRAINED, metrics.UNDER_TRAINED) == paper.RANGE
+    assert (metrics.OVER_TRAINED, metrics.UNDER_TRAINED) == paper_study.RANGE
 
 
 def test_layer_counts():
@@ -554,7 +557,7 @@ def test_layer_counts():
             "num_pl_spikes": [55, 10, -1, 10, 10],
         }
     )
-    counts = paper.layer_counts(layers)
+    counts = paper_study.layer_counts(layers)
     assert counts == {"all": 5, "failed": 2, "fitted": 3, "small": 2, "short": 2, "outside": 2}
     assert counts["failed"] == metrics.failed(layers).sum()
 
@@ -689,7 +692,7 @@ def test_a_files_place_is_not_told(negative):
         "identity": {"source": "file", "location": "/home/somebody/secret/net.pth"},
         "weights_sha256": "c" * 64,
     }
-    text = paper.provenance_table(dataclasses.replace(negative, runs=[run]))
+    text = paper_tables.provenance_table(dataclasses.replace(negative, runs=[run]))
     assert "file: net.pth" in text
     assert "somebody" not in text
 
@@ -703,7 +706,7 @@ def test_the_config_s_hash_depends_on_what_decides_results():
 # --- rendered -------------------------------------------------------------------------------------
 
 
-def write_source(folder: Path, given: paper.Study) -> Path:
+def write_source(folder: Path, given: paper_study.Study) -> Path:
     for name, text in paper.compose(given).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

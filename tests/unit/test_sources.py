@@ -122,7 +122,11 @@ def test_a_failure_travels_with_its_stage(tmp_path):
     save_failure(out, KnownFailure("failed", "no\nluck"))
     with pytest.raises(KnownFailure) as caught:
         open_weights(out)
-    assert (caught.value.status, caught.value.reason, caught.value.stage) == ("failed", "no luck", "obtain")
+    assert (caught.value.status, caught.value.reason, caught.value.stage) == (
+        "failed",
+        "no luck",
+        "obtain",
+    )
 
 
 def test_a_package_that_does_not_fit_its_architecture_is_a_failure(tmp_path):

@@ -105,7 +105,7 @@ def sample_of(table: pd.DataFrame, options: Options = QUICK, groups: str = "") -
 # --- estimates ------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=12, unique=True
@@ -204,14 +204,14 @@ def test_no_effect_has_the_nominal_rate(seeds):
     rng = np.random.default_rng(11)
     n = 12 * seeds
     p, naive = [], []
-    for trial in range(300):
+    for trial in range(200):
         values = rng.normal(size=(2, 12)).repeat(seeds, axis=1) + 0.1 * rng.normal(size=(2, n))
         for unit, results in ((np.arange(n) // seeds, p), (np.arange(n), naive)):
             zeros = np.zeros(n, int)
             sample = module.Sample(values, zeros, unit, zeros, centred=False, missing=0)
             indices, exact = module.rearrangements(sample, 199, trial)
             results.append(module.permutation_p(*sample.centre(), indices, exact)["kendall"])
-    assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.085  # 0.05, within 3 standard errors
+    assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.095  # 0.05, within 3 standard errors
     assert 0.4 < np.mean(p) < 0.6
     assert (np.mean(np.array(naive) <= 0.05) > 0.2) == (seeds > 1)  # pseudoreplication
 
@@ -304,14 +304,14 @@ def test_bca_covers():
     """Coverage of the intervals of independent pairs: 0 in about 95 % of them."""
     rng = np.random.default_rng(2)
     covered = []
-    for seed in range(150):
+    for seed in range(100):
         sample = sample_of(family(*rng.normal(size=(2, 20))))
         options = Options(bootstrap=399, seed=seed)
         bounds = module._bca(
             sample, options, (), lambda w, s=sample: module.weighted_correlations(s, w)[:, :, 0]
         )
         covered.append([low <= 0 <= high for low, high in bounds])
-    assert (np.mean(covered, axis=0) > 0.87).all()
+    assert (np.mean(covered, axis=0) > 0.86).all()
     assert (np.mean(covered, axis=0) < 1).all()
 
 
@@ -405,6 +405,21 @@ def test_recipes_common_to_all_variants_are_not_many_observations():
     found = one(correlations(models(rows), QUICK), comparison="c", scope="within", family="")
     assert found["kendall_p"] < 0.01
     assert found["kendall_p_recipes"] == pytest.approx(2 / 120)
+
+
+def test_recipes_are_exchanged_in_all_groups_at_once():
+    rows = [
+        row(1, 1, variant=f"v{v}", recipe=f"r{r}", seed=s)
+        for v, r, s in itertools.product(range(3), range(4), range(2))
+    ]
+    sample = sample_of(models(rows), groups="variant")
+    indices, exact = module.recipe_rearrangements(sample, 99, 0)
+    assert exact and len(np.unique(indices, axis=0)) == len(indices) == math.factorial(4)
+    assert (sample.stratum[indices] == sample.stratum).all()
+    recipes = sample.recipe[indices].reshape(24, 3, 4, 2)
+    assert (recipes == recipes[:, :1, :, :1]).all()
+    unbalanced = sample_of(models(rows[1:]), groups="variant")
+    assert module.recipe_rearrangements(unbalanced, 99, 0) is None
 
 
 def test_seeds_of_one_recipe_are_compared_in_c():
@@ -661,6 +676,16 @@ def test_simpson_is_found():
     assert one(rows, scope="pooled")["kendall"] == pytest.approx(found["kendall_pooled"])
     own = rows[(rows["scope"] == "family") & (rows["metric"] == "alpha")]
     assert found["kendall_within"] == pytest.approx(own["kendall"].mean())
+
+
+def test_simpson_draws_families_too():
+    """Families that disagree, each without noise: only drawing families shows the doubt."""
+    up, down = np.arange(8.0), -np.arange(8.0)
+    families = {f"f{i}": (up + i / 9, up if i % 2 else down) for i in range(8)}
+    found = one(module.simpson(several(families), QUICK))
+    assert found["kendall_within"] == pytest.approx(0)
+    assert found["difference_high"] - found["difference_low"] > 0.2
+    assert not found["claimed"]
 
 
 def test_simpson_is_not_claimed_without_a_difference():
