@@ -71,12 +71,12 @@ rule spectra:
 
 
 rule clean:
-    params:
-        results=RESULTS,
     log:
         ".snakemake/log/clean.log",
     conda:
         "envs/paper.yaml"
+    params:
+        results=RESULTS,
     message:
         "Deleting {params.results}; spectra and the zoo, which all studies share, are kept"
     shell:

@@ -5,16 +5,16 @@ rule audit_fits:
     input:
         details=expand(DETAILS, model=AUDITED),
         references=expand(REFERENCE, model=AUDITED),
-        code=code("audit_fits"),
     output:
         RESULTS / "audit.csv",
     log:
         LOGS / "audit.log",
-    params:
-        models=AUDITED,
-        tolerance=STUDY.config["audit"]["tolerance"],
     conda:
         "../envs/analysis.yaml"
+    params:
+        code=code("audit_fits"),
+        models=AUDITED,
+        tolerance=STUDY.config["audit"]["tolerance"],
     message:
         "Comparing the layers of the audited models with weightwatcher"
     script:

@@ -1,12 +1,10 @@
 """What the rules share: the validated study, the paths, and what each job depends on."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from snakemake.exceptions import WorkflowError
 
 from atlas.errors import InputError
 from atlas.study import audited, check_yaml_duplicates, load_study
-from atlas.workflow import code_of, keep_metadata, lock_folder, tell_excluded
+from atlas.workflow import digest_of, keep_metadata, lock_folder, tell_excluded, versions_of
 
 try:
     for name in workflow.configfiles:
@@ -35,19 +33,16 @@ ZOO = [row.model for row in STUDY.rows if row.source == "zoo"]
 
 
 def code(script):
-    """The script and the modules that it imports: an edit of one of them reruns its rule."""
-    return code_of(Path(workflow.basedir) / "scripts", script)
+    """A digest of the script and the modules that it imports: an edit of one reruns the rule."""
+    return digest_of(Path(workflow.basedir) / "scripts", script)
 
 
 def versions(*packages):
-    """The installed versions that decide a result; a changed one reruns the rule."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            raise WorkflowError(f"{package} is not installed; run 'make install'") from None
-    return found
+    """The versions of packages that decide a result; a changed one reruns the rule."""
+    try:
+        return versions_of(packages, Path(workflow.basedir) / "envs")
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def ids(models):

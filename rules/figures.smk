@@ -52,10 +52,7 @@ FIGURES = expand(
 
 def asked(wildcards):
     """What one figure shows: options of the statistics, or the layer of the spectral density."""
-    ask = {
-        name: STUDY.config["statistics"][name]
-        for name in FIGURE_OPTIONS[wildcards.figure]
-    }
+    ask = {name: STUDY.config["statistics"][name] for name in FIGURE_OPTIONS[wildcards.figure]}
     if wildcards.figure == "spectral_density":
         ask |= {"model": DENSITY_OF, "layer": LAYER["layer"]}
     return ask
@@ -64,7 +61,6 @@ def asked(wildcards):
 rule draw_figure:
     input:
         unpack(lambda wildcards: FIGURE_TABLES[wildcards.figure]),
-        code=code("draw_figure"),
     output:
         svg=RESULTS / "figures" / "{figure}.svg",
         png=RESULTS / "figures" / "{figure}.png",
@@ -73,10 +69,8 @@ rule draw_figure:
     wildcard_constraints:
         figure=ids(FIGURE_TABLES),
     params:
-        look={
-            name: STUDY.config["figures"][name]
-            for name in ("width_mm", "wide_mm", "dpi")
-        },
+        code=code("draw_figure"),
+        look={name: STUDY.config["figures"][name] for name in ("width_mm", "wide_mm", "dpi")},
         ask=asked,
         versions=versions("matplotlib", "seaborn"),
     message:

@@ -13,15 +13,15 @@ rule merge_tables:
         runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
         details=expand(DETAILS, model=MODELS),
         qualities=expand(QUALITIES, model=ZOO),
-        code=code("merge_tables"),
     output:
         **TABLES,
     log:
         LOGS / "merge.log",
-    params:
-        rows=[row.labels() for row in STUDY.rows],
     conda:
         "../envs/analysis.yaml"
+    params:
+        code=code("merge_tables"),
+        rows=[row.labels() for row in STUDY.rows],
     message:
         "Merging the results of all models"
     script:

@@ -4,18 +4,17 @@ KEPT = set(AUDITED) if STUDY.config["weightwatcher"]["engine"] == "exact" else s
 
 
 rule make_dataset:
-    input:
-        code=code("make_dataset"),
     output:
         "results/zoo/mnist1d-{seed}.npz",
     log:
         "results/zoo/logs/mnist1d-{seed}.log",
-    params:
-        versions=versions("mnist1d", "numpy"),
     wildcard_constraints:
         seed=r"\d+",
     conda:
         "../envs/torch.yaml"
+    params:
+        code=code("make_dataset"),
+        versions=versions("mnist1d", "numpy"),
     message:
         "Generating MNIST-1D from seed {wildcards.seed}"
     script:
@@ -25,7 +24,6 @@ rule make_dataset:
 rule train_network:
     input:
         dataset=lambda wildcards: f"results/zoo/mnist1d-{identity(wildcards)['zoo']['data_seed']}.npz",
-        code=code("train_network"),
     output:
         weights=temp(WEIGHTS),
         qualities=QUALITIES,
@@ -33,13 +31,14 @@ rule train_network:
         "results/zoo/logs/{model}.log",
     benchmark:
         "results/zoo/benchmarks/{model}.tsv"
-    params:
-        zoo=lambda wildcards: identity(wildcards)["zoo"],
-        versions=versions("torch", "mnist1d"),
     wildcard_constraints:
         model=ids(model for model in ZOO if model not in KEPT),
     conda:
         "../envs/torch.yaml"
+    params:
+        code=code("train_network"),
+        zoo=lambda wildcards: identity(wildcards)["zoo"],
+        versions=versions("torch", "mnist1d"),
     message:
         "Training {wildcards.model}"
     script:
@@ -56,21 +55,22 @@ use rule train_network as train_kept_network with:
 
 rule obtain_weights:
     input:
-        file=lambda wildcards: [identity(wildcards)["location"]] * (identity(wildcards)["source"] == "file"),
-        code=code("obtain_weights"),
+        file=lambda wildcards: [identity(wildcards)["location"]]
+        * (identity(wildcards)["source"] == "file"),
     output:
         temp(WEIGHTS),
     log:
         "results/spectra/logs/{model}.obtain.log",
     benchmark:
         "results/spectra/benchmarks/{model}.obtain.tsv"
-    params:
-        identity=identity,
-        versions=decides_weights,
     wildcard_constraints:
         model=ids(model for model in MODELS if model not in KEPT and model not in ZOO),
     conda:
         "../envs/torch.yaml"
+    params:
+        code=code("obtain_weights"),
+        identity=identity,
+        versions=decides_weights,
     message:
         "Obtaining the weights of {wildcards.model}"
     script:

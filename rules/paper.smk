@@ -55,7 +55,6 @@ rule write_paper:
         excluded=TABLES["excluded"],
         audit=RESULTS / "audit.csv",
         runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
-        code=code("write_paper"),
     output:
         variables=SOURCE / "_variables.yml",
         generated=GENERATED,
@@ -64,11 +63,10 @@ rule write_paper:
     conda:
         "../envs/paper.yaml"
     params:
+        code=code("write_paper"),
         # Without how figures look and where the paper goes: they change no word of it.
         config={
-            name: part
-            for name, part in STUDY.config.items()
-            if name not in ("figures", "paper")
+            name: part for name, part in STUDY.config.items() if name not in ("figures", "paper")
         }
         | {"date": STUDY.config["paper"].get("date")},
         versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
@@ -104,7 +102,6 @@ rule typeset_paper:
             "paper/builtin/{name}",
             name=["filter.lua", "template.html", "template.typ"],
         ),
-        code=code("typeset_paper"),
     output:
         PAPER / "paper.{format}",
     log:
@@ -114,6 +111,7 @@ rule typeset_paper:
     conda:
         "../envs/paper.yaml"
     params:
+        code=code("typeset_paper"),
         source=SOURCE / "paper.qmd",
         renderer=renderer,
     message:

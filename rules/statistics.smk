@@ -2,25 +2,32 @@
 
 STATISTICS = {
     name: RESULTS / "statistics" / f"{name}.csv"
-    for name in ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
+    for name in (
+        "correlations",
+        "baselines",
+        "between_families",
+        "meta",
+        "controls",
+        "simpson",
+    )
 }
 
 
 rule compute_statistics:
     input:
         models=TABLES["models"],
-        code=code("compute_statistics"),
     output:
         **STATISTICS,
     log:
         LOGS / "statistics.log",
     benchmark:
         BENCHMARKS / "statistics.tsv"
-    params:
-        options=STUDY.config["statistics"],
-        versions=versions("scipy", "statsmodels", "pandas", "numpy"),
     conda:
         "../envs/analysis.yaml"
+    params:
+        code=code("compute_statistics"),
+        options=STUDY.config["statistics"],
+        versions=versions("scipy", "statsmodels", "pandas", "numpy"),
     message:
         "Computing the statistics"
     script:

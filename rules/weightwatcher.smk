@@ -7,7 +7,6 @@ rule fit_layers:
     input:
         spectra=SPECTRA,
         reference=REFERENCE if ENGINE == "weightwatcher" else [],
-        code=code("fit_layers"),
     output:
         details=DETAILS,
         summary=RESULTS / "weightwatcher" / "{model}" / "summary.json",
@@ -16,11 +15,12 @@ rule fit_layers:
         LOGS / "weightwatcher" / "{model}.log",
     benchmark:
         BENCHMARKS / "weightwatcher" / "{model}.tsv"
-    params:
-        options=STUDY.config["weightwatcher"],
-        versions=versions("weightwatcher", "numpy"),
     conda:
         "../envs/analysis.yaml"
+    params:
+        code=code("fit_layers"),
+        options=STUDY.config["weightwatcher"],
+        versions=versions("weightwatcher", "numpy"),
     message:
         "Fitting the layers of {wildcards.model}"
     script:
@@ -30,23 +30,24 @@ rule fit_layers:
 rule run_weightwatcher:
     input:
         weights=WEIGHTS,
-        code=code("run_weightwatcher"),
     output:
         REFERENCE,
     log:
         LOGS / "reference" / "{model}.log",
     benchmark:
         BENCHMARKS / "reference" / "{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
     params:
+        code=code("run_weightwatcher"),
         identity=identity,
         options={
             "min_evals": STUDY.config["weightwatcher"]["min_evals"],
             "max_evals": STUDY.config["spectra"]["max_evals"],
             "max_N": STUDY.config["spectra"]["max_N"],
         },
-        versions=lambda wildcards: versions("weightwatcher", "numpy", "scipy") | decides_weights(wildcards),
-    conda:
-        "../envs/torch.yaml"
+        versions=lambda wildcards: versions("weightwatcher", "numpy", "scipy")
+        | decides_weights(wildcards),
     message:
         "Running weightwatcher itself on {wildcards.model}"
     script:
