@@ -26,6 +26,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -83,9 +84,11 @@ METRIC_LABELS = {
 }
 QUALITY_LABELS = {
     "accuracy": "top-1 accuracy (%)",
-    "error": "top-1 error (%)",
-    "generalization_gap": "generalisation gap (% points)",
+    "error": "top-1 error (%), low on top",
+    "generalization_gap": "generalisation gap (% points), low on top",
 }
+LOWER_IS_BETTER = frozenset({"error", "generalization_gap"})
+"""Their axes point down: better is up in every figure, as the signs of the correlations have it."""
 
 
 @dataclass(frozen=True)
@@ -391,6 +394,11 @@ def _ticks(ax: Axes, x: int = 4, y: int = 5) -> None:
     ax.margins(0.1)
 
 
+def _better_up(ax: Axes, quality: str) -> None:
+    if quality in LOWER_IS_BETTER:
+        ax.invert_yaxis()
+
+
 def _second_line(ax: Axes, title: str, line: str) -> None:
     """A bold title with a plain line below it."""
     ax.set_title(title, loc="left", weight="bold", pad=3 + (SMALL + 2) * (1 + line.count("\n")))
@@ -410,8 +418,7 @@ def _scatter(ax: Axes, rows: pd.DataFrame, x: str, y: str, **marks: Any) -> None
     """Points without a legend; missing values are left out."""
     rows = rows[rows[x].notna() & rows[y].notna()]
     if len(rows):
-        sns.scatterplot(rows, x=x, y=y, ax=ax, legend=False, **marks)
-    ax.set(xlabel="", ylabel="")
+        ax.scatter(rows[x], rows[y], **marks)
 
 
 @dataclass(frozen=True)
@@ -465,14 +472,16 @@ def _place(figure: Figure, labels: Sequence[Label], size: float = LEAST) -> None
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
             inside &= frame.y0 <= box.y0 and box.y1 <= frame.y1
             if inside and not any(box.overlaps(other) for other in boxes):
-                cost = 6.0 * box.padded(radius).count_contains(points[ax]) + order
+                large, small = points[ax]
+                cost = 6.0 * box.padded(radius).count_contains(large) + order
+                cost += 1.0 * box.count_contains(small)
                 if best is None or cost < best[0]:
                     if best:
                         best[1].remove()
                     best = (cost, text, box)
                     continue
             text.remove()
-        if best and best[0] > 30:  # five marks covered
+        if best and best[0] > 36:  # six marks covered
             best[1].remove()
         elif best:
             boxes.append(best[2].padded(0.5))
@@ -494,22 +503,24 @@ _PLACES = [
 ]
 
 
-def _points(ax: Axes) -> np.ndarray:
-    """Where the marks of a panel are on the page (k, 2); lines count at steps along them."""
-    found = [np.empty((0, 2))]
+def _points(ax: Axes) -> tuple[np.ndarray, np.ndarray]:
+    """Where large marks and lines, and where small marks of a panel are on the page: (k, 2) each."""
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([np.empty((0, 2))], [np.empty((0, 2))])
     for marks in ax.collections:
         offsets = np.ma.filled(np.ma.asarray(marks.get_offsets(), float), np.nan)
         if offsets.size:
-            found.append(ax.transData.transform(offsets))
+            small = isinstance(marks, PathCollection) and marks.get_sizes().max() < 10
+            found[int(small)].append(ax.transData.transform(offsets))
     for line in ax.lines:
         data = np.asarray(line.get_xydata(), float)
         if line.get_transform() == ax.transData and len(data):
             corners = ax.transData.transform(data)
             steps = np.linspace(0, len(corners) - 1, 12 * len(corners))
             index = np.arange(len(corners))
-            found.append(np.column_stack([np.interp(steps, index, c) for c in corners.T]))
-    together = np.vstack(found)
-    return together[np.isfinite(together).all(axis=1)]
+            along = [np.interp(steps, index, c) for c in corners.T]
+            found[0].append(np.column_stack(along))
+    large, small = (np.vstack(some) for some in found)
+    return large[np.isfinite(large).all(axis=1)], small[np.isfinite(small).all(axis=1)]
 
 
 def _handle(colour: str, marker: str, label: str, hollow: bool = False, size: float = 4) -> Line2D:
@@ -647,6 +658,7 @@ def _block(
         ax.tick_params(labelleft=index % columns == 0)
     for ax in axes.flat[len(metrics) :]:
         ax.set_axis_off()
+    _better_up(axes[0, 0], part.quality)
     block.supylabel(quality_label(part.quality), size=BASE)
     return labels
 
@@ -833,6 +845,7 @@ def _family_panel(
                 if n
             ]
     _ticks(ax)
+    _better_up(ax, part.quality)
     ax.set(xlabel=metric_label(metric), ylabel=quality_label(part.quality))
     return labels
 
@@ -1073,7 +1086,7 @@ def alpha_depth(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame
         fine = own[~own["failed"] & own["depth"].notna()].sort_values(["model", "depth"])
         ax.axhspan(*BAND, color="#EFEFEF", linewidth=0, zorder=0)
         number_of = own["model"].nunique()
-        faint = max(0.12, min(0.6, 4 / number_of))
+        faint = max(0.18, min(0.6, 5 / number_of))
         if len(fine):
             sns.lineplot(
                 fine,
@@ -1271,6 +1284,7 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
         pooled, within = (_row(rows, **pick, scope=scope) for scope in ("pooled", "within"))
         text = f"pooled {tau(pooled, count=False)}\nwithin {tau(within, count=False)}"
         _second_line(ax, relation, text)
+    _better_up(axes[0], part.quality)
     axes[0].set_ylabel(f"trained {quality_label(part.quality)}")
     if names:
         _control_dots(blocks[1], rows, names, ask)
@@ -1389,6 +1403,7 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
             continue
         labels += drawn
         _ticks(ax)
+        _better_up(ax, part.quality)
         by_variant = key == "c"
         x, y = metric_label(metric), quality_label(part.quality)
         short = x.removeprefix("mean ").removesuffix(" over layers")

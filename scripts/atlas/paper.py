@@ -155,9 +155,7 @@ def variables(study: Study) -> dict[str, str]:
         "families": count(families, "family", "families"),
         "excluded": excluded_words(len(study.excluded)),
         "listed": count(models + len(study.excluded), "model"),
-        "layers": count(layers["all"], "layer"),
-        "layers_failed": count(layers["failed"], "layer"),
-        "failed_share": share(layers["failed"], layers["all"]),
+        "failed_layers": failed_layers(layers["failed"], layers["all"]),
         "small_share": share(layers["small"], layers["all"]),
         "short_share": share(layers["short"], layers["fitted"]),
         "outside_share": share(layers["outside"], layers["fitted"]),
@@ -213,6 +211,13 @@ def excluded_words(amount: int) -> str:
     if not amount:
         return "None was excluded"
     return f"{count(amount, 'model')} {'was' if amount == 1 else 'were'} excluded"
+
+
+def failed_layers(failed: int, layers: int) -> str:
+    """How many fits failed, as a sentence."""
+    if not failed:
+        return f"No fit failed among {count(layers, 'layer')}."
+    return f"Of {count(layers, 'fit')}, {integer(failed)} failed ({share(failed, layers)})."
 
 
 def escape_title(title: str) -> str:

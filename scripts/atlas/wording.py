@@ -270,8 +270,7 @@ def _why_open(finding: Finding) -> str:
         reasons.append(f"the {which} is above {number(finding.level)}")
     if finding.p_recipes > finding.level:
         reasons.append(
-            "exchanging the recipes of all variants at once, as a statement about recipes needs, "
-            "gives too large a p value"
+            "the p value that exchanges the recipes of all variants at once is too large"
         )
     return listing(reasons) or "interval and p value do not agree"
 

@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("workflow")
 
 MODELS, FIGURES = 11, 8
-RENDER = {"assemble_paper": 1, "render_paper": 2}
+RENDER = {"assemble_paper": 1, "typeset_paper": 2}
 PAPER = {"write_paper": 1, **RENDER}
 # One figure shows a single model's spectrum and depends on no table.
 MERGED = {"merge_tables": 1, "compute_statistics": 1, "draw_figure": FIGURES - 1, **PAPER}
@@ -130,6 +130,11 @@ def move_to_a_fresh_clone(project):
             os.utime(path)
 
 
+def delete_spectrum_and_fit(project):
+    delete_spectrum(project)
+    shutil.rmtree(project.path / "results/small/weightwatcher/zoo-mlp-s-label-noise-0")
+
+
 FITTED = {"fit_layers": MODELS, "run_weightwatcher": 2, "audit_fits": 1, **MERGED}
 ALL_FITTED = FITTED | {"draw_figure": FIGURES}
 
@@ -183,11 +188,13 @@ CHANGES = {
         },
     ),
     "the validation": (edit_validation, {}),
-    "a deleted paper": (delete_paper, {"render_paper": 1}),
-    "a deleted table": (delete_table, MERGED),
+    "a deleted paper": (delete_paper, {"typeset_paper": 1}),
+    # What was made from them is there and up to date: they are made again when something needs them.
+    "a deleted table": (delete_table, {}),
+    "a deleted spectrum": (delete_spectrum, {}),
     "deleted weights": (delete_weights, {}),
-    "a deleted spectrum": (
-        delete_spectrum,
+    "a deleted spectrum and its fit": (
+        delete_spectrum_and_fit,
         {"train_network": 1, "compute_spectra": 1, "fit_layers": 1, **MERGED},
     ),
     "a fresh clone with the results": (move_to_a_fresh_clone, {}),
