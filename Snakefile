@@ -83,5 +83,12 @@ rule clean:
         "rm -rf {params.results} > {log} 2>&1"
 
 
+onstart:
+    try:
+        lock_folder()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
 onsuccess:
     print(tell_excluded(Path(RESULTS)), file=sys.stderr, end="")

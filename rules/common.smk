@@ -3,6 +3,7 @@
 from snakemake.exceptions import WorkflowError
 
 from atlas.errors import InputError
+from atlas.render import RenderError, resolve
 from atlas.study import audited, check_yaml_duplicates, load_study
 from atlas.workflow import digest_of, keep_metadata, lock_folder, tell_excluded, versions_of
 
@@ -10,8 +11,6 @@ try:
     for name in workflow.configfiles:
         check_yaml_duplicates(name)
     STUDY = load_study(config, config_name=str(workflow.configfiles[-1]))
-    if workflow.is_main_process and not workflow.dryrun:
-        lock_folder()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -64,6 +63,15 @@ def decides_weights(wildcards):
         "file": (),
     }
     return versions(*packages[source])
+
+
+def renderer(wildcards):
+    """Who renders the paper, and its version: a changed one renders it again."""
+    try:
+        found = resolve(STUDY.config["paper"]["renderer"])
+    except RenderError as error:
+        raise WorkflowError(str(error)) from None
+    return [found.name, found.version]
 
 
 wildcard_constraints:

@@ -50,12 +50,11 @@ FIGURES = expand(
 )
 
 
-def asked(wildcards):
-    """What one figure shows: options of the statistics, or the layer of the spectral density."""
-    ask = {name: STUDY.config["statistics"][name] for name in FIGURE_OPTIONS[wildcards.figure]}
-    if wildcards.figure == "spectral_density":
-        ask |= {"model": DENSITY_OF, "layer": LAYER["layer"]}
-    return ask
+# What each figure shows: options of the statistics, or the layer of the spectral density.
+FIGURE_ASKS = {
+    figure: {name: STUDY.config["statistics"][name] for name in names}
+    for figure, names in FIGURE_OPTIONS.items()
+} | {"spectral_density": {"model": DENSITY_OF, "layer": LAYER["layer"]}}
 
 
 rule draw_figure:
@@ -68,10 +67,12 @@ rule draw_figure:
         LOGS / "figures" / "{figure}.log",
     wildcard_constraints:
         figure=ids(FIGURE_TABLES),
+    conda:
+        "../envs/analysis.yaml"
     params:
         code=code("draw_figure"),
         look={name: STUDY.config["figures"][name] for name in ("width_mm", "wide_mm", "dpi")},
-        ask=asked,
+        ask=lambda wildcards: FIGURE_ASKS[wildcards.figure],
         versions=versions("matplotlib", "seaborn"),
     message:
         "Drawing the figure {wildcards.figure}"

@@ -1,7 +1,5 @@
 """The paper: its numbers and sentences from the tables, its source as a project, its renderings."""
 
-from atlas.render import RenderError, resolve
-
 PAPER = RESULTS / "paper"
 SOURCE = PAPER / "source"
 
@@ -36,15 +34,6 @@ COPIED = [
     *expand(SOURCE / "{name}", name=PAPER_FILES),
     *expand(SOURCE / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
 ]
-
-
-def renderer(wildcards):
-    """Who renders the paper, and its version: a changed one renders it again."""
-    try:
-        found = resolve(STUDY.config["paper"]["renderer"])
-    except RenderError as error:
-        raise WorkflowError(str(error)) from None
-    return [found.name, found.version]
 
 
 rule write_paper:
@@ -87,6 +76,8 @@ rule assemble_paper:
         LOGS / "assemble_paper.log",
     params:
         folder=SOURCE,
+    conda:
+        "../envs/paper.yaml"
     message:
         "Putting the paper's source together: a Quarto project of its own"
     shell:

@@ -105,7 +105,7 @@ def sample_of(table: pd.DataFrame, options: Options = QUICK, groups: str = "") -
 # --- estimates ------------------------------------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=12, unique=True
@@ -784,7 +784,7 @@ def test_unknown_options_are_refused():
 
 def test_bytes_do_not_depend_on_the_order_of_rows_or_of_work(tmp_path):
     rng = np.random.default_rng(17)
-    table = zoo(rng, families=2, recipes=3)
+    table = zoo(rng, families=2, recipes=2)
     config = {"metrics": ["alpha"], "permutations": 99, "bootstrap": 99}
     config |= {"controls": {"zoo-untrained": "zoo"}}
     written = []

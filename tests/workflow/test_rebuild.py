@@ -130,11 +130,6 @@ def move_to_a_fresh_clone(project):
             os.utime(path)
 
 
-def delete_spectrum_and_fit(project):
-    delete_spectrum(project)
-    shutil.rmtree(project.path / "results/small/weightwatcher/zoo-mlp-s-label-noise-0")
-
-
 FITTED = {"fit_layers": MODELS, "run_weightwatcher": 2, "audit_fits": 1, **MERGED}
 ALL_FITTED = FITTED | {"draw_figure": FIGURES}
 
@@ -161,7 +156,10 @@ CHANGES = {
         edit_permutations,
         {"compute_statistics": 1, "draw_figure": FIGURES - 2, **PAPER},
     ),
-    "the audit's tolerance": (edit_tolerance, {"audit_fits": 1, **PAPER}),
+    "the audit's tolerance": (
+        edit_tolerance,
+        {"audit_fits": 1, "write_paper": 1, "typeset_paper": 2},
+    ),
     "a figure's style": (edit_style, {"draw_figure": FIGURES, **RENDER}),
     "a figure's width": (edit_width, {"draw_figure": FIGURES, **RENDER}),
     "the paper's text": (edit_text, RENDER),
@@ -193,10 +191,6 @@ CHANGES = {
     "a deleted table": (delete_table, {}),
     "a deleted spectrum": (delete_spectrum, {}),
     "deleted weights": (delete_weights, {}),
-    "a deleted spectrum and its fit": (
-        delete_spectrum_and_fit,
-        {"train_network": 1, "compute_spectra": 1, "fit_layers": 1, **MERGED},
-    ),
     "a fresh clone with the results": (move_to_a_fresh_clone, {}),
 }
 
