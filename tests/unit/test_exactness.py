@@ -8,10 +8,11 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
 import pandas as pd  # noqa: E402
+from torch import nn  # noqa: E402
+
 from atlas import audit, metrics, reference, spectra  # noqa: E402
 from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
 from atlas.weights import save  # noqa: E402
-from torch import nn  # noqa: E402
 
 OPTIONS = {"min_evals": 8, "max_evals": 15000, "max_N": 50000}
 

@@ -308,7 +308,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
 @pytest.mark.parametrize("name", figures.DRAWN)
 @pytest.mark.parametrize("look", [figures.Look(), figures.Look(70, 70, 60)])
 def test_text_is_legible_and_inside_the_figure(name, look):
-    figure = drawn(name, look=look)
+    figure = drawn(name, "default" if look.wide_mm > 100 else "small", look)
     width, height = figure.get_size_inches() * 25.4
     assert width == pytest.approx(look.width_mm) or width == pytest.approx(look.wide_mm)
     assert height < 240 or look.wide_mm < 100

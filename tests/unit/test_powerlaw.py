@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from atlas.powerlaw import SMALL, THRESHOLD, fit_tail
 
 

@@ -7,10 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from atlas import sources, spectra  # noqa: E402
 from atlas.errors import KnownFailure  # noqa: E402
 from atlas.weights import open_weights, save_failure  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
 
 
 def state(**more):

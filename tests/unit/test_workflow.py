@@ -3,9 +3,11 @@
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
 from atlas.errors import InputError
 from atlas.workflow import code_of, digest_of, versions_of
 
@@ -84,7 +86,7 @@ def test_each_group_of_requirements_is_part_of_the_lock(group):
 
 def test_every_requirement_of_the_project_is_locked_and_every_pin_has_a_hash():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    named = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.match(r"[\w.-]+", text).group().lower() for text in named}
     assert names <= {name for name, _ in pins("lock")}
     text = (ROOT / "requirements" / "lock.txt").read_text()

@@ -136,3 +136,15 @@ def test_a_killed_run_ends_with_the_same_bytes_and_repeats_nothing(blank, built,
     assert mine.keys() == whole.keys()
     assert [name for name in whole if mine[name] != whole[name]] == []
     assert project.jobs() == {}
+
+
+def test_the_other_engine_is_weightwatcher_itself_and_gives_the_same_numbers(project):
+    before = rows(project.path / "results/small/tables/models.csv")
+    project.configure(lambda config: config["weightwatcher"].update(engine="weightwatcher"))
+    project.snakemake("--cores", "2", "tables")
+    after = rows(project.path / "results/small/tables/models.csv")
+    assert {row["engine"] for row in before} == {"exact"}
+    assert {row["engine"] for row in after} == {"weightwatcher"}
+    for mine, its in zip(before, after, strict=True):
+        for name in ("alpha", "alpha_weighted", "log_norm", "stable_rank", "coverage", "layers"):
+            assert float(mine[name]) == pytest.approx(float(its[name]), rel=1e-9)
