@@ -32,7 +32,7 @@ lint: $(VENV)/dev.installed ## Check style: ruff, snakefmt, snakemake --lint
 # by the uv that the lock names: several times faster than pip, and it compiles what it installs.
 $(VENV)/%.installed: requirements/%.txt requirements/uv.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r $<
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r $<
 	touch $@
 
 $(BIN)/python:

@@ -38,6 +38,7 @@ localrules:
 
 
 rule paper:
+    """Build the paper as HTML and PDF, and all that it needs (the default)."""
     default_target: True
     input:
         expand(RESULTS / "paper" / "paper.{format}", format=["html", "pdf"]),
@@ -46,31 +47,37 @@ rule paper:
 
 
 rule figures:
+    """Draw all figures."""
     input:
         FIGURES,
 
 
 rule statistics:
+    """Compute all statistics."""
     input:
         STATISTICS.values(),
 
 
 rule tables:
+    """Make the merged tables."""
     input:
         TABLES.values(),
 
 
 rule weightwatcher:
+    """Analyse every model."""
     input:
         expand(DETAILS, model=MODELS),
 
 
 rule spectra:
+    """Compute every model's eigenvalues."""
     input:
         expand(SPECTRA, model=MODELS),
 
 
 rule clean:
+    """Delete the study's results; spectra and the zoo, which all studies share, are kept."""
     log:
         ".snakemake/log/clean.log",
     conda:

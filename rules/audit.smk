@@ -2,6 +2,7 @@
 
 
 rule audit_fits:
+    """Compare every layer of the audited models with weightwatcher itself; fail beyond the tolerance."""
     input:
         details=expand(DETAILS, model=AUDITED),
         references=expand(REFERENCE, model=AUDITED),

@@ -58,6 +58,7 @@ FIGURE_ASKS = {
 
 
 rule draw_figure:
+    """Draw one figure, as SVG and PNG."""
     input:
         unpack(lambda wildcards: FIGURE_TABLES[wildcards.figure]),
     output:

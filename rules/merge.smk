@@ -8,6 +8,7 @@ TABLES = {
 
 
 rule merge_tables:
+    """Merge all models into one table of models, one of layers, one of excluded models."""
     input:
         summaries=expand(RESULTS / "weightwatcher" / "{model}" / "summary.json", model=MODELS),
         runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),

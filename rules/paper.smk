@@ -37,6 +37,7 @@ COPIED = [
 
 
 rule write_paper:
+    """Write the paper's numbers, tables and sentences from the results."""
     input:
         **STATISTICS,
         models=TABLES["models"],
@@ -67,6 +68,7 @@ rule write_paper:
 
 
 rule assemble_paper:
+    """Put text, references and figures beside them: a Quarto project of its own."""
     input:
         files=expand("paper/{name}", name=PAPER_FILES),
         figures=expand(RESULTS / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
@@ -74,10 +76,10 @@ rule assemble_paper:
         COPIED,
     log:
         LOGS / "assemble_paper.log",
-    params:
-        folder=SOURCE,
     conda:
         "../envs/paper.yaml"
+    params:
+        folder=SOURCE,
     message:
         "Putting the paper's source together: a Quarto project of its own"
     shell:
@@ -85,6 +87,7 @@ rule assemble_paper:
 
 
 rule typeset_paper:
+    """Render the paper to HTML or PDF."""
     input:
         COPIED,
         GENERATED,

@@ -2,6 +2,7 @@
 
 
 rule compute_spectra:
+    """Compute the eigenvalues of every layer of one model."""
     input:
         weights=WEIGHTS,
     output:

@@ -14,6 +14,7 @@ STATISTICS = {
 
 
 rule compute_statistics:
+    """Compute correlations, baselines, meta-analysis and controls from the table of models."""
     input:
         models=TABLES["models"],
     output:

@@ -4,6 +4,7 @@ ENGINE = STUDY.config["weightwatcher"]["engine"]
 
 
 rule fit_layers:
+    """Fit each layer's tail and compute weightwatcher's metrics of one model."""
     input:
         spectra=SPECTRA,
         reference=REFERENCE if ENGINE == "weightwatcher" else [],
@@ -28,6 +29,7 @@ rule fit_layers:
 
 
 rule run_weightwatcher:
+    """Run weightwatcher itself on one model, for the audit or as the engine."""
     input:
         weights=WEIGHTS,
     output:

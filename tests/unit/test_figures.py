@@ -15,10 +15,10 @@ import pytest
 
 from atlas import figures, statistics
 
-METRICS = ["alpha", "log_norm", "failed_share", "log_parameters"]
+METRICS = ["alpha", "failed_share", "log_parameters"]
 CONTROLS = {"zoo-untrained": "zoo"}
 OPTIONS = statistics.Options(
-    metrics=tuple(METRICS), permutations=9, bootstrap=19, controls=CONTROLS, seed=1
+    metrics=tuple(METRICS), permutations=9, bootstrap=9, controls=CONTROLS, seed=1
 )
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
 RECIPES = ("baseline", "label-noise", "quarter-data")
@@ -60,8 +60,6 @@ def zoo(
             "weightwatcher_version": "0.7.7",
             "alpha": alpha,
             "alpha_stored": alpha - rng.uniform(0, 0.8),
-            "log_norm": 1 + 0.2 * s + rng.normal(0, 0.1),
-            "log_norm_stored": 1.0,
             "failed_share": rng.integers(0, 3) / 8,
         }
         gap = max(0.0, 20 - accuracy / 6 + rng.normal(0, 2))
@@ -87,7 +85,6 @@ def lite() -> pd.DataFrame:
             "parameters": [4_652_008, 5_416_680, 6_092_072],
             "alpha": [3.61, 3.52, 3.55],
             "alpha_stored": [3.61, 3.52, 3.55],
-            "log_norm": [1.9, 2.0, 2.1],
             "failed_share": 0.0,
         }
     )
