@@ -42,7 +42,6 @@ CONCERNS = {
         "pandas",
         "scipy",
         "statsmodels",
-        "pingouin",
         "matplotlib",
         "seaborn",
     ],

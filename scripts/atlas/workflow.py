@@ -107,9 +107,9 @@ def keep_metadata() -> None:
     results are unpacked in a fresh clone, every script is newer than every result; with the
     records, equal contents count as unchanged and nothing is computed again.
     """
+    KEPT_METADATA.mkdir(parents=True, exist_ok=True)  # results may have been deleted by hand
     if METADATA.is_symlink():
         return
-    KEPT_METADATA.mkdir(parents=True, exist_ok=True)
     if METADATA.is_dir():
         for record in METADATA.iterdir():
             record.replace(KEPT_METADATA / record.name)
