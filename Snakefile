@@ -94,7 +94,7 @@ onstart:
     try:
         lock_folder()
     except InputError as error:
-        sys.exit(f"error: {error}")
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

@@ -28,11 +28,11 @@ def fit_layers(
     details: list[dict[str, Any]] = []
     summary = {key: about[key] for key in ("status", "reason", "stage") if key in about}
     if about["status"] == "ok":
-        if reference_file is None:
-            details = metrics.details(rows, options["min_evals"])
-        else:
-            details = read_rows(reference_file)
         try:
+            if reference_file is None:
+                details = metrics.details(rows, options["min_evals"])
+            elif not (details := read_rows(reference_file)):
+                raise KnownFailure("failed", "weightwatcher analyses none of its layers")
             summary |= metrics.summarise(details, rows, options["min_evals"])
         except KnownFailure as failure:
             note_excluded(model, "weightwatcher", failure)

@@ -52,7 +52,7 @@ def details(model: Any, min_evals: int, max_evals: int, max_N: int) -> list[dict
     """The details as weightwatcher itself computes them, for the same options.
 
     ``model`` is a PyTorch module or a state dict. Columns and order are ``COLUMNS``.
-    Raises KnownFailure where weightwatcher finds no layer.
+    Raises KnownFailure where weightwatcher finds no layer or gives up.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # with CUDA it casts weights to half precision
     level = logging.getLogger().level
@@ -66,6 +66,9 @@ def details(model: Any, min_evals: int, max_evals: int, max_N: int) -> list[dict
             warnings.filters[:] = filters  # ... and silences all warnings
             watcher = weightwatcher.WeightWatcher(model=model)
             table = watcher.analyze(min_evals=min_evals, max_evals=max_evals, max_N=max_N)
+        except Exception as error:  # one odd layer, and it gives up the whole model
+            reason = f"weightwatcher cannot analyse it: {type(error).__name__}: {error}"
+            raise KnownFailure("failed", reason) from error
         finally:
             logging.disable(logging.NOTSET)
     if table.empty:

@@ -65,7 +65,7 @@ def test_the_paper_names_the_excluded_models(built):
 def refuse(project):
     done = project.snakemake("--cores", "2", "paper", check=False)
     assert done.returncode != 0
-    assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
+    assert "Traceback" not in done.stdout and "Execute" not in done.stdout
     return done.stdout
 
 
