@@ -76,4 +76,3 @@ def renderer(wildcards):
 
 wildcard_constraints:
     model=r"[a-z0-9][a-z0-9._-]*",
-    study=r"[a-z0-9][a-z0-9._-]*",

@@ -49,7 +49,9 @@ def fit_tail(eigenvalues: np.ndarray) -> Fit | None:
     i, alpha, distance = _small(data) if len(data) < SMALL else _search(data)
     if np.isnan(alpha):
         return None
-    sigma = (alpha - 1) / np.sqrt(len(data) - i)
+    # Below its shortest tail weightwatcher takes the standard error before it has an exponent.
+    exponent = alpha if len(data) >= SMALLEST_TAIL else 0.0
+    sigma = (exponent - 1) / np.sqrt(len(data) - i)
     return Fit(float(alpha), float(sigma), float(data[i]), float(data[-1]), float(distance))
 
 
@@ -114,8 +116,7 @@ def _small(data: np.ndarray) -> tuple[int, float, float]:
             scored |= _small_candidate(data, logs, i, alphas, distances)
     if not scored:
         # Too few for any candidate: the whole sample is the tail.
-        if _small_candidate(data, logs, 0, alphas, distances, fallback=True) is False:
-            alphas[0] = 0.0
+        _small_candidate(data, logs, 0, alphas, distances, fallback=True)
     best = int(np.argmin(distances))
     return best, alphas[best], distances[best]
 

@@ -64,13 +64,11 @@ def layer_spectrum(weight: np.ndarray, layer_type: str) -> dict[str, Any]:
     value counts as zero below max * N * machine epsilon, as in numpy.linalg.matrix_rank).
     """
     matrices = cut(weight, layer_type)
-    values = eigenvalues(matrices)
-    singular = np.sqrt(values)
-    tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
+    singular = np.sqrt(eigenvalues(matrices))
     if matrices.rf == 1:
         # A batch (conv1d) is truncated to the M largest; for one matrix this is all of them.
         singular = np.sort(singular.ravel())[-matrices.M :][None, :]
-        tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
+    tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
     return {
         "N": matrices.N,
         "M": matrices.M,

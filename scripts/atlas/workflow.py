@@ -104,7 +104,7 @@ def keep_metadata() -> None:
     """Keep Snakemake's provenance records inside ``results``, so that they travel with them.
 
     Snakemake decides from these records (checksums of inputs, parameters) what is up to date. When
-    results are unpacked in a fresh clone, every script is newer than every result; with the
+    results are unpacked in a fresh clone, every file of the clone is newer than they are; with the
     records, equal contents count as unchanged and nothing is computed again.
     """
     KEPT_METADATA.mkdir(parents=True, exist_ok=True)  # results may have been deleted by hand

@@ -7,11 +7,13 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from torch import nn  # noqa: E402
 
 from atlas import audit, metrics, reference, spectra  # noqa: E402
 from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
+from atlas.powerlaw import fit_tail  # noqa: E402
 from atlas.weights import save  # noqa: E402
 
 OPTIONS = {"min_evals": 8, "max_evals": 15000, "max_N": 50000}
@@ -86,6 +88,25 @@ def test_a_state_dict_gives_weightwatchers_layers_and_numbers(odd, tmp_path):
     theirs = reference.details(dict(state), **OPTIONS)
     assert_same(mine, theirs)
     assert list(mine["layer_id"]) == [row["layer_id"] for row in theirs]
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 9, 14, 19])
+@pytest.mark.parametrize("kind", ["pareto", "ties", "equal", "steep"])
+def test_a_small_sample_is_fitted_as_weightwatcher_fits_it(n, kind):
+    """Also the samples that are too short for any candidate, and those without a spread."""
+    from weightwatcher.WW_powerlaw import WWFit
+
+    for seed in range(5):
+        values = np.random.default_rng(seed).pareto(2, n) + 1
+        if kind == "ties":
+            values = np.round(values)
+        if kind == "equal":
+            values = np.full(n, values[0])
+        if kind == "steep":
+            values = values ** np.arange(1, n + 1)
+        mine, its = fit_tail(values), WWFit(values)
+        assert (mine.alpha, mine.sigma, mine.D) == pytest.approx((its.alpha, its.sigma, its.D))
+        assert (mine.xmin, mine.xmax) == (its.xmin, its.xmax)
 
 
 def test_the_rank_of_a_deficient_layer_is_that_of_the_svd(odd, tmp_path):
