@@ -9,9 +9,9 @@ STUDY ?= config.yaml
 BIN := $(VENV)/bin
 RUN = $(BIN)/snakemake --cores $(CORES) $(if $(filter-out config.yaml,$(STUDY)),--configfile $(STUDY))
 
-.PHONY: paper figures tables statistics clean install test test-all lint lock help
+.PHONY: paper figures tables statistics retry clean install test test-all lint lock help
 
-paper figures tables statistics clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
+paper figures tables statistics retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
 	$(RUN) -- $@
 
 install: $(VENV)/core.installed ## Set up what the default study uses

@@ -17,6 +17,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/published.smk"
 include: "rules/obtain.smk"
 include: "rules/spectra.smk"
 include: "rules/weightwatcher.smk"
@@ -34,6 +35,7 @@ localrules:
     statistics,
     weightwatcher,
     spectra,
+    retry,
     clean,
 
 
@@ -73,7 +75,7 @@ rule weightwatcher:
 rule spectra:
     """Compute every model's eigenvalues."""
     input:
-        expand(SPECTRA, model=MODELS),
+        expand(SPECTRA, model=WEIGHED),
 
 
 rule clean:
@@ -88,6 +90,21 @@ rule clean:
         "Deleting {params.results}; spectra and the zoo, which all studies share, are kept"
     shell:
         "rm -rf {params.results} > {log} 2>&1"
+
+
+rule retry:
+    """Ask again for the models whose download failed; the next run downloads them."""
+    log:
+        ".snakemake/log/retry.log",
+    conda:
+        "envs/analysis.yaml"
+    params:
+        spectra=expand(SPECTRA, model=WEIGHED),
+        attempts=ATTEMPTS_FILE,
+    message:
+        "Asking again for the models whose download failed"
+    script:
+        "scripts/ask_again.py"
 
 
 onstart:

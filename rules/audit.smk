@@ -15,6 +15,7 @@ rule audit_fits:
     params:
         code=code("audit_fits"),
         models=AUDITED,
+        layers=STUDY.config["spectra"]["layers"],
         tolerance=STUDY.config["audit"]["tolerance"],
     message:
         "Comparing the layers of the audited models with weightwatcher"

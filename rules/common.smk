@@ -2,7 +2,10 @@
 
 from snakemake.exceptions import WorkflowError
 
+from atlas import published
 from atlas.errors import InputError
+from atlas.files import files_of
+from atlas.io import read_json
 from atlas.render import RenderError, resolve
 from atlas.study import audited, check_yaml_duplicates, load_study
 from atlas.workflow import digest_of, keep_metadata, lock_folder, tell_excluded, versions_of
@@ -16,6 +19,9 @@ except InputError as error:
 
 keep_metadata()
 
+# Scripts read the network's settings from here: no result depends on them, so they are no params.
+config["network"] = STUDY.config["network"]
+
 RESULTS = Path("results") / STUDY.name
 LOGS = RESULTS / "logs"
 BENCHMARKS = RESULTS / "benchmarks"
@@ -23,10 +29,18 @@ BENCHMARKS = RESULTS / "benchmarks"
 WEIGHTS = "weights/{model}.safetensors"
 QUALITIES = "results/zoo/{model}.json"
 SPECTRA = "results/spectra/{model}.parquet"
+FETCHED = "results/fetched/{set}.json"
 DETAILS = RESULTS / "weightwatcher" / "{model}" / "details.csv"
+SUMMARY = RESULTS / "weightwatcher" / "{model}" / "summary.json"
+RUN = RESULTS / "weightwatcher" / "{model}" / "run.json"
 REFERENCE = RESULTS / "reference" / "{model}.csv"
 
+ATTEMPTS_FILE = Path("results/spectra/attempts.json")
+ATTEMPTS = read_json(ATTEMPTS_FILE) if ATTEMPTS_FILE.exists() else {}
+
 MODELS = list(STUDY.by_id)
+PUBLISHED = [row for row in STUDY.rows if row.source == "published"]
+WEIGHED = [row.model for row in STUDY.rows if row.source != "published"]  # those with weights
 AUDITED = audited(STUDY)
 ZOO = [row.model for row in STUDY.rows if row.source == "zoo"]
 
@@ -51,7 +65,15 @@ def ids(models):
 
 def identity(wildcards):
     """What decides the weights of a model; labels, family and quality are not in it."""
-    return STUDY.by_id[wildcards.model].identity()
+    found = STUDY.by_id[wildcards.model].identity()
+    again = ATTEMPTS.get(wildcards.model)  # 'snakemake retry' counts them
+    return found | {"attempt": again} if again else found
+
+
+def own_files(wildcards):
+    """The files of a user's own model, which a changed one obtains again."""
+    row = STUDY.by_id[wildcards.model]
+    return files_of(row.location) if row.source == "file" else []
 
 
 def decides_weights(wildcards):
@@ -60,9 +82,10 @@ def decides_weights(wildcards):
     packages = {
         "zoo": ("torch", "mnist1d"),
         "package": ("torch", "timm", STUDY.by_id[wildcards.model].location),
-        "file": (),
+        "timm": ("timm",),
+        "keras": ("keras",),
     }
-    return versions(*packages[source])
+    return versions(*packages.get(source, ()))
 
 
 def renderer(wildcards):

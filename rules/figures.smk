@@ -1,7 +1,7 @@
 """Figures: one job each, so that each depends on just the tables and options that it shows."""
 
 LAYER = STUDY.config["figures"]["layer"]
-DENSITY_OF = LAYER["model"] or MODELS[0]
+DENSITY_OF = LAYER["model"] or next(iter(WEIGHED), None)
 
 SCATTER = ["primary_metric", "primary_quality", "reference_recipe", "controls"]
 
@@ -29,7 +29,17 @@ FIGURE_TABLES = {
         "details": str(DETAILS).format(model=DENSITY_OF),
     },
     "controls": {"models": TABLES["models"], "controls": STATISTICS["controls"]},
+    "training": {"models": TABLES["models"], "layers": TABLES["layers"]},
 }
+if all(row.step is None for row in STUDY.rows):
+    del FIGURE_TABLES["training"]  # a study without checkpoints has nothing to show there
+
+if not DENSITY_OF:
+    del FIGURE_TABLES["spectral_density"]
+if not STUDY.config["statistics"]["controls"]:
+    del FIGURE_TABLES["controls"]
+if not ZOO and all(row.quality_metric != "generalization_gap" for row in STUDY.rows):
+    del FIGURE_TABLES["generalization_gap"]
 
 # The options of the statistics that a figure shows; no other one redraws it.
 FIGURE_OPTIONS = {
@@ -41,6 +51,7 @@ FIGURE_OPTIONS = {
     "alpha_depth": ["controls"],
     "spectral_density": [],
     "controls": ["metrics", *SCATTER, "confidence"],
+    "training": ["primary_quality"],
 }
 
 FIGURES = expand(

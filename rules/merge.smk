@@ -6,14 +6,17 @@ TABLES = {
     "excluded": RESULTS / "tables" / "excluded.csv",
 }
 
+LOOKED_UP = any(row.source == "timm" and row.quality is None for row in STUDY.rows)
+
 
 rule merge_tables:
     """Merge all models into one table of models, one of layers, one of excluded models."""
     input:
-        summaries=expand(RESULTS / "weightwatcher" / "{model}" / "summary.json", model=MODELS),
-        runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
+        summaries=expand(SUMMARY, model=MODELS),
+        runs=expand(RUN, model=MODELS),
         details=expand(DETAILS, model=MODELS),
         qualities=expand(QUALITIES, model=ZOO),
+        labels=expand(FETCHED, set="timm-results") if LOOKED_UP else [],
     output:
         **TABLES,
     log:

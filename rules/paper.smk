@@ -11,6 +11,7 @@ PAPER_TABLES = [
     "c",
     "collections",
     "controls",
+    "family_metrics",
     "layers",
     "meta",
     "metrics",
@@ -23,12 +24,26 @@ PAPER_TABLES = [
     "versions",
     "zoo",
 ]
-PAPER_TEXTS = ["controls", "data", "excluded", "results_a", "results_b", "results_c"]
+PAPER_TEXTS = ["control_results", "data", "excluded", "results_a", "results_b", "results_c"]
+
+# Sections that only some studies have, with the figures in them: paper/parts/<name>.md.
+PAPER_PARTS = {
+    "audit": bool(AUDITED),
+    "audited": bool(AUDITED),
+    "controls": "controls" in FIGURE_TABLES,
+    "density": "spectral_density" in FIGURE_TABLES,
+    "fits": bool(WEIGHED),
+    "gap": "generalization_gap" in FIGURE_TABLES,
+    "published": bool(PUBLISHED),
+    "scope": bool(ZOO),
+    "training": "training" in FIGURE_TABLES,
+    "zoo": bool(ZOO),
+}
 PAPER_FILES = ["paper.qmd", "_quarto.yml", "references.bib"]
 
 GENERATED = [
     *expand(SOURCE / "tables" / "{name}.md", name=PAPER_TABLES),
-    *expand(SOURCE / "text" / "{name}.md", name=PAPER_TEXTS),
+    *expand(SOURCE / "text" / "{name}.md", name=[*PAPER_TEXTS, *PAPER_PARTS]),
 ]
 COPIED = [
     *expand(SOURCE / "{name}", name=PAPER_FILES),
@@ -44,7 +59,8 @@ rule write_paper:
         layers=TABLES["layers"],
         excluded=TABLES["excluded"],
         audit=RESULTS / "audit.csv",
-        runs=expand(RESULTS / "weightwatcher" / "{model}" / "run.json", model=MODELS),
+        runs=expand(RUN, model=MODELS),
+        parts=expand("paper/parts/{name}.md", name=[n for n, there in PAPER_PARTS.items() if there]),
     output:
         variables=SOURCE / "_variables.yml",
         generated=GENERATED,
@@ -56,10 +72,13 @@ rule write_paper:
         code=code("write_paper"),
         # Without how figures look and where the paper goes: they change no word of it.
         config={
-            name: part for name, part in STUDY.config.items() if name not in ("figures", "paper")
+            name: part
+            for name, part in STUDY.config.items()
+            if name not in ("figures", "network", "paper")
         }
         | {"date": STUDY.config["paper"].get("date")},
         versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
+        parts=list(PAPER_PARTS),
         renderer=renderer,
     message:
         "Writing the tables and sentences of the paper"

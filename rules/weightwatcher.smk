@@ -10,12 +10,14 @@ rule fit_layers:
         reference=REFERENCE if ENGINE == "weightwatcher" else [],
     output:
         details=DETAILS,
-        summary=RESULTS / "weightwatcher" / "{model}" / "summary.json",
-        run=RESULTS / "weightwatcher" / "{model}" / "run.json",
+        summary=SUMMARY,
+        run=RUN,
     log:
         LOGS / "weightwatcher" / "{model}.log",
     benchmark:
         BENCHMARKS / "weightwatcher" / "{model}.tsv"
+    wildcard_constraints:
+        model=ids(WEIGHED),
     conda:
         "../envs/analysis.yaml"
     params:

@@ -19,11 +19,12 @@ def audit_fits(
     details: Sequence[Path],
     references: Sequence[Path],
     tolerance: float,
+    layers: str,
     out: Path,
 ) -> None:
     """Write the audit report; raises AuditFailed naming model, layer and quantity."""
     compared = {
-        model: audit.compare(_read(ours), _read(theirs))
+        model: audit.compare(_read(ours), _read(theirs), layers)
         for model, ours, theirs in zip(models, details, references, strict=True)
     }
     report = audit.report(compared, tolerance)
@@ -49,5 +50,6 @@ if "snakemake" in globals():
             [Path(path) for path in snakemake.input.details],
             [Path(path) for path in snakemake.input.references],
             snakemake.params.tolerance,
+            snakemake.params.layers,
             Path(snakemake.output[0]),
         )

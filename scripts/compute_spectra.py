@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas import spectra
-from atlas.errors import KnownFailure
+from atlas.errors import KnownFailure, Unreachable
 from atlas.io import sha256
 from atlas.job import logged, note_excluded
 
@@ -29,11 +29,13 @@ def compute_spectra(
     }
     try:
         rows, manifest = spectra.spectra(weights, **options)
-        about |= {"status": "ok", "source_sha256": manifest["source_sha256"]}
+        about |= {"status": "ok", **manifest["origin"]}
     except KnownFailure as failure:
         stage = failure.stage or "spectra"
         note_excluded(model, stage, failure)
         rows = []
+        if isinstance(failure, Unreachable):
+            about["unreachable"] = True
         about |= {"status": failure.status, "reason": failure.reason, "stage": stage}
     spectra.write(out, rows, about)
 

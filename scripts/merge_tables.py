@@ -7,14 +7,17 @@ from typing import Any
 import pandas as pd
 
 from atlas import merge
+from atlas.errors import InputError
 from atlas.io import read_json, write_csv, write_parquet
 from atlas.job import logged, logger
+from atlas.labels import label_rows, timm_labels
 
 
 def merge_tables(
     rows: Sequence[Mapping[str, Any]],
     folders: Sequence[Path],
     qualities: Mapping[str, Path],
+    labels: Path | None,
     models_file: Path,
     layers_file: Path,
     excluded_file: Path,
@@ -22,18 +25,18 @@ def merge_tables(
     """Write ``models.csv``, ``layers.parquet`` and ``excluded.csv``.
 
     ``folders[i]`` holds the results of ``rows[i]``; ``qualities`` names the file with the measured
-    qualities of each network that was trained here. Raises AssertionError where a model would be
-    lost or counted twice.
+    qualities of each network that was trained here, ``labels`` the folder with timm's tables of
+    results. Raises AssertionError where a model would be lost or counted twice.
     """
     folder = {row["model"]: path for row, path in zip(rows, folders, strict=True)}
     summaries = {model: read_json(path / "summary.json") for model, path in folder.items()}
     assert all(summary["model"] == model for model, summary in summaries.items())
     runs = {model: read_json(path / "run.json") for model, path in folder.items()}
     measured = {model: read_json(path) for model, path in qualities.items()}
-    models = merge.models_table(rows, summaries, runs, measured)
+    models = merge.models_table(rows, summaries, runs, measured, _looked_up(rows, labels))
     excluded = merge.excluded_table(summaries)
     analysed = set(models["model"])
-    assert not models.duplicated(["model", "quality_metric"]).any()
+    assert not models.duplicated(["model", "dataset", "quality_metric"]).any()
     assert analysed.isdisjoint(excluded["model"]) and len(analysed) + len(excluded) == len(rows)
     details = {
         model: pd.read_csv(path / "details.csv", keep_default_na=False, na_values=[""])
@@ -41,7 +44,7 @@ def merge_tables(
         if model in analysed
     }
     layers = merge.layers_table(details)
-    assert len(layers) == sum(summaries[model]["layers"] for model in analysed)
+    assert len(layers) == sum(summaries[model].get("layers") or 0 for model in analysed)
     logger.info(
         "%d models analysed, %d excluded, %d layers", len(analysed), len(excluded), len(layers)
     )
@@ -50,12 +53,31 @@ def merge_tables(
     write_csv(excluded_file, excluded)
 
 
+def _looked_up(
+    rows: Sequence[Mapping[str, Any]], folder: Path | None
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """timm's labels, by name and resolution, of the models whose list gives none."""
+    if folder is None:
+        return {}
+    labels = timm_labels(folder)
+    found = {}
+    for row in rows:
+        if row["source"] == "timm" and row["quality"] is None:
+            try:
+                key = row["location"], row["resolution"]
+                found[key] = label_rows(*key, labels)
+            except InputError as error:  # it is analysed, but takes no part in correlations
+                logger.warning("%s has no label: %s", row["model"], error)
+    return found
+
+
 if "snakemake" in globals():
     with logged(snakemake):
         merge_tables(
             snakemake.params.rows,
             [Path(path).parent for path in snakemake.input.summaries],
             {Path(path).stem: Path(path) for path in snakemake.input.qualities},
+            Path(snakemake.input.labels).with_suffix("") if snakemake.input.get("labels") else None,
             Path(snakemake.output.models),
             Path(snakemake.output.layers),
             Path(snakemake.output.excluded),

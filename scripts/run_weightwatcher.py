@@ -1,6 +1,7 @@
 """Run weightwatcher itself on one model: the reference that the audit holds our fits against."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,23 @@ def run_weightwatcher(
 ) -> None:
     """Write weightwatcher's own details of one model; a table without rows where it has none."""
     try:
-        rows = reference.details(network(identity, weights), **options)
+        with network(identity, weights) as model:
+            rows = reference.details(model, **options)
     except KnownFailure as failure:
         logger.warning("%s", failure.reason)
         rows = []
     write_rows(out, reference.COLUMNS, rows)
 
 
-def network(identity: Mapping[str, Any], weights: Path) -> Any:
-    """The network as weightwatcher is given it: a PyTorch module, or a state dict for a file."""
+@contextmanager
+def network(identity: Mapping[str, Any], weights: Path) -> Iterator[Any]:
+    """The network as weightwatcher is given it: a module, a Keras or ONNX model, a state dict."""
     if identity["source"] != "zoo":
-        from atlas.sources import module_of
+        from atlas.sources import readable
 
-        return module_of(identity, weights)
+        with readable(identity, weights) as model:
+            yield model
+        return
     from safetensors.torch import load_file
 
     from atlas import zoo
@@ -37,7 +42,7 @@ def network(identity: Mapping[str, Any], weights: Path) -> Any:
     spec = identity["zoo"]
     module = zoo.build(spec["architecture"], spec["size"], spec["seed"])
     module.load_state_dict(load_file(weights), strict=False)
-    return module.eval()
+    yield module.eval()
 
 
 if "snakemake" in globals():

@@ -23,12 +23,14 @@ def write_paper(
     config: Mapping[str, Any],
     versions: Mapping[str, str],
     renderer: tuple[str, str],
+    parts: Mapping[str, Path | None],
     folder: Path,
 ) -> None:
     """Write ``_variables.yml``, ``tables/*.md`` and ``text/*.md`` into ``folder``.
 
     ``tables`` are the statistics by name, ``config`` the parts of the config that the paper prints,
-    ``renderer`` the name and version of who will render it.
+    ``renderer`` the name and version of who will render it, ``parts`` the text of each section that
+    only some studies have, or None where this one has not.
     """
     study = Study(
         models=read_rows(models),
@@ -41,7 +43,8 @@ def write_paper(
         versions=versions,
         renderer=renderer,
     )
-    for name, text in paper.compose(study).items():
+    texts = {name: path.read_text("utf-8") if path else "" for name, path in parts.items()}
+    for name, text in paper.compose(study, texts).items():
         write_text(folder / name, text)
     for name, text in paper.variables(study).items():
         if name.startswith("verdict_") and not name.endswith("_de"):
@@ -66,5 +69,7 @@ if "snakemake" in globals():
             snakemake.params.config,
             snakemake.params.versions,
             tuple(snakemake.params.renderer),
+            dict.fromkeys(snakemake.params.parts)
+            | {Path(path).stem: Path(path) for path in snakemake.input.parts},
             Path(snakemake.output.variables).parent,
         )

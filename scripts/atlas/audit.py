@@ -33,13 +33,23 @@ QUANTITIES = (
 TEXTS = ("layer_type", "status", "warning")
 
 
-def compare(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+def compare(
+    ours: pd.DataFrame, theirs: pd.DataFrame, layers: str = "weightwatcher"
+) -> pd.DataFrame:
     """The largest relative difference of each quantity, for every layer that either has.
 
     Both tables have weightwatcher's columns; layers are joined on ``longname``, since layer ids
     depend on the way in. Returns a row per layer: ``longname``, ``quantity`` (where it is largest),
     ``difference`` (relative; infinite where a layer is missing on one side or a text differs).
+    With ``layers="complete"`` the layers that only we analyse are no part of it, nor are those that
+    we take for another type because weightwatcher misreads them; one that we lack still is.
     """
+    if layers == "complete":
+        types = dict(zip(theirs["longname"], theirs["layer_type"], strict=True))
+        mine = dict(zip(ours["longname"], ours["layer_type"], strict=True))
+        other = {name for name in types.keys() & mine.keys() if types[name] != mine[name]}
+        ours = ours[ours["longname"].isin(types.keys() - other)]
+        theirs = theirs[~theirs["longname"].isin(other)]
     ours, theirs = ours.set_index("longname"), theirs.set_index("longname")
     rows = []
     for longname in sorted(set(ours.index) | set(theirs.index)):

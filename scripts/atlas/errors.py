@@ -31,3 +31,7 @@ class KnownFailure(Exception):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}"
+
+
+class Unreachable(KnownFailure):
+    """A server that did not give, this time: the same download can succeed later."""

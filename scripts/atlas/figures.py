@@ -36,6 +36,7 @@ from matplotlib.transforms import Bbox
 
 from atlas import metrics as layer_metrics
 from atlas.io import atomic
+from atlas.recipes import as_list, is_reference
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours without yellow, which is too pale for a marker on white."""
@@ -59,7 +60,7 @@ TEXT_COLUMNS = frozenset(
     [
         *TEXT,
         *["comparison", "scope", "metric", "treatment", "note", "relation", "reference"],
-        *["name", "longname", "status"],
+        *["name", "longname", "status", "run"],
     ]
 )
 """Columns that are text also where they look like numbers."""
@@ -86,8 +87,9 @@ QUALITY_LABELS = {
     "accuracy": "top-1 accuracy (%)",
     "error": "top-1 error (%), low on top",
     "generalization_gap": "generalisation gap (% points), low on top",
+    "perplexity": "perplexity, low on top",
 }
-LOWER_IS_BETTER = frozenset({"error", "generalization_gap"})
+LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
 """Their axes point down: better is up in every figure, as the signs of the correlations have it."""
 
 
@@ -111,7 +113,7 @@ class Ask:
     metrics: Sequence[str] = ("alpha",)
     primary_metric: str = "alpha"
     primary_quality: str = "accuracy"
-    reference_recipe: str = "baseline"
+    reference_recipe: str | Sequence[str] = "baseline"
     confidence: float = 0.95
     controls: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
@@ -291,12 +293,6 @@ def _parts(models: pd.DataFrame, quality: str, controls: Iterable[str]) -> list[
         if len(rows):
             parts.append(Part(*key, chosen, rows))
     return sorted(parts, key=lambda part: -len(part.models))
-
-
-def _reference(models: pd.DataFrame, recipe: str) -> pd.Series:
-    """Which models have the reference recipe; all, where none has it."""
-    chosen = models["recipe"] == recipe
-    return chosen if chosen.any() else chosen | True
 
 
 def _sizes(models: pd.DataFrame) -> list[str]:
@@ -617,7 +613,7 @@ def _block(
     """One collection's panels; returns the labels that are still to be placed."""
     models, families = part.models, part.families
     marks = family_look(families)
-    reference = _reference(models, ask.reference_recipe)
+    reference = is_reference(models, ask.reference_recipe)
     one = len(families) == 1
     scope = {"comparison": "b", "scope": "family", "family": families[0]} if one else {}
     scope = scope or {"comparison": "a", "scope": "pooled", "family": ""}
@@ -730,7 +726,9 @@ def within_families(
         return _missing(look.wide_mm, text + "there is nothing to compare within families.")
     table = _estimates(correlations)
     shown = pd.concat([p.models[p.models["family"] == f] for p, f in panels])
-    recipes = sorted(set(shown["recipe"]) - {""}, key=lambda r: (r != ask.reference_recipe, r))
+    recipes = sorted(
+        set(shown["recipe"]) - {""}, key=lambda r: (r not in as_list(ask.reference_recipe), r)
+    )
     colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(recipes)}
     colours[""] = GREY if recipes else PALETTE[0]
     figure, axes = _grid(look, len(panels), 47, 16 if recipes else 10)
@@ -756,7 +754,9 @@ def within_families(
             lines = f"(b) variants: {tau(rows[0])}\n(c) one model per variant"
         _second_line(ax, name, lines)
     title = "black line: means of the variants"
-    title += f" on the recipe {ask.reference_recipe}" if ask.reference_recipe in recipes else ""
+    reference = [name for name in as_list(ask.reference_recipe) if name in recipes]
+    title += f" on the recipe {' or '.join(reference[:3])}" if reference else ""
+    title += " or ..." if len(reference) > 3 else ""
     title += ", small to large"
     title += "" if sizes else "; larger markers: larger variants"
     title += "; grey lines: the recipes of one variant" if len(recipes) > 1 else ""
@@ -814,7 +814,7 @@ def _family_panel(
     """One family: models, a thin line per variant over its recipes, the trail of the variants."""
     metric = ask.primary_metric
     models = part.models[part.models["family"] == family]
-    reference = _reference(models, ask.reference_recipe)
+    reference = is_reference(models, ask.reference_recipe)
     variants = _sizes(models)
     trail = []
     for rank, variant in enumerate(variants):
@@ -1292,14 +1292,14 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
 
 
 def _paired(
-    part: Part, untrained: pd.DataFrame, metric: str, reference_recipe: str
+    part: Part, untrained: pd.DataFrame, metric: str, reference_recipe: str | Sequence[str]
 ) -> pd.DataFrame:
     """Variant means: `trained` and `untrained` metric, and the trained `quality`."""
     own = untrained[
         (untrained["dataset"] == part.dataset)
         & (untrained["weightwatcher_version"] == part.version)
     ]
-    chosen = part.models[_reference(part.models, reference_recipe)]
+    chosen = part.models[is_reference(part.models, reference_recipe)]
     by = ["family", "variant"]
     trained = chosen.dropna(subset=[metric]).groupby(by)[[metric, "quality"]].mean()
     before = own.dropna(subset=[metric]).groupby(by)[[metric]].mean()
@@ -1378,7 +1378,7 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
     _header(figure, _wrapped(title, look.wide_mm - 4, 7.8), [], look.wide_mm)
     axes = figure.subplots(3 // columns, columns)
     known = part.models[part.models[metric].notna()]
-    chosen = known[_reference(known, ask.reference_recipe)]
+    chosen = known[is_reference(known, ask.reference_recipe)]
     marks = family_look(part.families)
     panels: Sequence[tuple[str, str, Callable[[Axes], list[Label] | str]]] = (
         ("a", "(a) between architectures", lambda ax: _overview_a(ax, chosen, metric, marks)),
@@ -1466,7 +1466,9 @@ def _overview_c(ax: Axes, models: pd.DataFrame, metric: str, ask: Ask) -> list[L
         x=models[metric] - by[metric].transform("mean"),
         y=models["quality"] - by["quality"].transform("mean"),
     )
-    recipes = sorted(set(moved["recipe"]), key=lambda name: (name != ask.reference_recipe, name))
+    recipes = sorted(
+        set(moved["recipe"]), key=lambda name: (name not in as_list(ask.reference_recipe), name)
+    )
     for axis in (ax.axhline, ax.axvline):
         axis(0, color=PALE, linewidth=0.5, zorder=0)
     labels = []
@@ -1482,6 +1484,173 @@ def _overview_c(ax: Axes, models: pd.DataFrame, metric: str, ask: Ask) -> list[L
     return labels
 
 
+# --- 8: alpha over training -----------------------------------------------------------------------
+
+
+def training(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame) -> Figure:
+    """Mean alpha of the checkpoints of each run, with the quartiles of its layers; below, quality."""
+    table = _models(_tidy(models, ["run"], ["step"]), ["alpha"])
+    table = table[table["step"].notna() & table["alpha"].notna()]
+    if table.empty:
+        text = "No checkpoint of a training run has an alpha: nothing to show over training."
+        return _missing(look.width_mm, text)
+    table["run"] = table["run"].where(table["run"] != "", table["model"])
+    same = table.groupby("run")["collection"].transform("nunique") > 1
+    table["run"] = table["run"].where(~same, table["run"] + " (" + table["collection"] + ")")
+    points = table.drop_duplicates("model").merge(_quartiles(layers), on="model", how="left")
+    sizes = points.groupby("run")["model"].size()
+    shown = sorted(sorted(sizes.index, key=lambda name: (-sizes[name], name))[: len(PALETTE)])
+    marks = family_look(shown)
+    quality, values = _quality_of_runs(table[table["run"].isin(shown)], ask.primary_quality)
+    heights = [44, 20] if len(values) else [44]
+    figure = _figure(look.width_mm, sum(heights) + 22)
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
+    ax = panels[0, 0]
+    for guide in BAND:
+        ax.axhline(guide, color=GREY, linewidth=0.6, linestyle=(0, (4, 2)), zorder=1)
+    ends = {}
+    for name in shown:
+        own = points[points["run"] == name].sort_values("step")
+        colour, _ = marks[name]
+        band = {"color": colour, "alpha": 0.2 if len(shown) <= 3 else 0.1, "linewidth": 0}
+        ax.fill_between(own["step"], own["low"], own["high"], zorder=0, **band)
+        _run_line(ax, own["step"], own["alpha"], marks[name])
+        ends[name] = own["alpha"].iloc[-1]
+    ax.set_yscale("log")
+    seen = points[points["run"].isin(shown)][["alpha", "low", "high"]]
+    ax.set_ylim(min(seen.min().min(), 2) * 0.85, max(seen.max().max(), 6) * 1.15)
+    places = [1, 1.5, 2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000]
+    ax.yaxis.set_major_locator(FixedLocator(places))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    ax.yaxis.set_minor_locator(FixedLocator([]))
+    ax.set_ylabel(metric_label("alpha"))
+    if len(values):
+        below = panels[1, 0]
+        for name, own in values.groupby("run"):
+            _run_line(below, own["step"], own["quality"], marks[name])
+        below.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        below.margins(y=0.15)
+        _better_up(below, quality)
+        below.set_ylabel(textwrap.fill(quality_label(quality), 16))
+        figure.align_ylabels()
+    _step_axis(panels[-1, 0], points["step"].to_numpy())
+    if len(shown) > 1:
+        _name_ends(ax, ends, marks, heights[0])
+    title = f"{_many(len(shown), 'run')}, " if len(shown) > 1 else f"{shown[0]}: "
+    title += _many(int(sizes[shown].sum()), "checkpoint")
+    ax.set_title(textwrap.shorten(title, 55, placeholder=" …"), loc="left", weight="bold")
+    guides = " and ".join(f"{guide:g}" for guide in BAND)
+    note = f"shaded: the middle half of the layers; dashed: alpha {guides}"
+    if len(sizes) > len(shown):
+        note += f"; {_many(len(sizes) - len(shown), 'run')} with fewer checkpoints not shown"
+    _footer(figure, note, [], look.width_mm)
+    return figure
+
+
+def _quartiles(layers: pd.DataFrame) -> pd.DataFrame:
+    """The quartiles `low` and `high` of alpha over each model's layers, without failed fits."""
+    table = _tidy(layers, ["model", "status"], ["alpha"])
+    good = table[~layer_metrics.failed(table)]
+    found = good.groupby("model")["alpha"].quantile([0.25, 0.75]).unstack()
+    found = found.reindex(columns=[0.25, 0.75]).set_axis(["low", "high"], axis=1)
+    return found.rename_axis("model").reset_index()
+
+
+def _quality_of_runs(table: pd.DataFrame, wanted: str) -> tuple[str, pd.DataFrame]:
+    """The quality, on one data set, that most checkpoints have; the wanted one where there is any.
+
+    Rows are sorted by step. None where no run has it at two steps: a point is no course.
+    """
+    known = table[table["quality"].notna() & (table["quality_metric"] != "")]
+    several = known.groupby([*PARTITION, "quality_metric", "run"])["step"].transform("nunique") > 1
+    known = known[several]
+    if (known["quality_metric"] == wanted).any():
+        known = known[known["quality_metric"] == wanted]
+    if known.empty:
+        return wanted, known
+    counts = known.groupby(["quality_metric", "dataset"]).size()
+    quality, dataset = max(sorted(counts.index), key=lambda key: counts[key])
+    chosen = known[(known["quality_metric"] == quality) & (known["dataset"] == dataset)]
+    return quality, chosen.drop_duplicates("model").sort_values(["run", "step"])
+
+
+def _run_line(ax: Axes, x: pd.Series, y: pd.Series, look: tuple[str, str]) -> None:
+    """A run's course; its marks are left out where they would be a thick line."""
+    colour, marker = look
+    size = 3.2 if len(x) <= 30 else 0
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.3}
+    ax.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1.1, zorder=3, **edge)
+
+
+def _step_axis(ax: Axes, steps: np.ndarray) -> None:
+    """The axis of steps: logarithmic, with a place for 0, where they grow by large factors."""
+    positive = np.unique(steps[steps > 0])
+    ax.set_xlabel("step or epoch of the checkpoint")
+    if len(positive) < 4 or positive[-1] / positive[0] <= 100:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: _thousands(v)))
+        ax.margins(x=0.04)
+        return
+    ax.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
+    powers = 10.0 ** np.arange(math.ceil(math.log10(positive[0])), math.log10(positive[-1]) + 1e-9)
+    ax.xaxis.set_major_locator(FixedLocator([0.0, *powers]))
+    ax.xaxis.set_minor_locator(FixedLocator([]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: _thousands(v)))
+    zero = (steps <= 0).any()
+    ax.set_xlim(-0.3 * positive[0] if zero else 0.8 * positive[0], 1.3 * positive[-1])
+
+
+def _thousands(value: float) -> str:
+    """500, 2k, 1.5k, 3M: short enough for ticks."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def _name_ends(
+    ax: Axes, ends: Mapping[str, float], marks: Mapping[str, tuple[str, str]], height_mm: float
+) -> None:
+    """Each run's name at the right of the panel, at the height of its last point or just off it."""
+    gap = 1.25 * LEAST / 72 * 25.4 / height_mm
+    low, high = np.log(ax.get_ylim())
+    names = sorted(ends, key=lambda name: (ends[name], name))
+    heights = _apart([(math.log(ends[name]) - low) / (high - low) for name in names], gap)
+    for name, y in zip(names, heights, strict=True):
+        colour, marker = marks[name]
+        mark = {"color": colour, "marker": marker, "markersize": 3.2, "markeredgewidth": 0}
+        ax.plot(1.035, y, transform=ax.transAxes, clip_on=False, **mark)
+        ax.annotate(
+            _clipped(name, 20),
+            (1.035, y),
+            (4, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            size=LEAST,
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _apart(places: Sequence[float], gap: float) -> list[float]:
+    """Ascending places, moved as little as possible (least squares) until a gap is between any two."""
+    blocks: list[list[float]] = []  # sum, count: those that touch move together
+    for i, place in enumerate(places):
+        blocks.append([place - i * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1] = [blocks[-1][0] + total, blocks[-1][1] + count]
+    means = [total / count for total, count in blocks for _ in range(int(count))]
+    return [mean + i * gap for i, mean in enumerate(means)]
+
+
+def _clipped(name: str, length: int) -> str:
+    """A name's beginning and end where it is long: runs often differ only there."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+
+
 DRAWN: dict[str, Callable[..., Figure]] = {
     "overview": overview,
     "quality_metrics": quality_metrics,
@@ -1491,5 +1660,6 @@ DRAWN: dict[str, Callable[..., Figure]] = {
     "alpha_depth": alpha_depth,
     "spectral_density": spectral_density,
     "controls": controls,
+    "training": training,
 }
 """Every figure by name; what each takes beside `Look` and `Ask` are its tables."""

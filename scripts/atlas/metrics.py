@@ -9,7 +9,6 @@ import numpy as np
 
 from atlas.errors import KnownFailure
 from atlas.powerlaw import fit_tail
-from atlas.reference import COLUMNS
 
 SUMMARY = (
     "alpha",
@@ -122,24 +121,39 @@ def summarise(
     """
     if not details:
         raise KnownFailure("unsupported", "no layer with enough eigenvalues")
-    every = {name: np.array([row[name] for row in details]) for name in COLUMNS}
-    bad = failed(every)
-    if bad.all():
-        raise KnownFailure("unsupported", f"all {len(details)} tail fits failed")
-    good = {name: values[~bad] for name, values in every.items()}
     left_out: dict[str, int] = {}
     for row in spectra:
         if not is_taken(row, min_evals):
             reason = row["reason"] or "too few eigenvalues"
             left_out[reason] = left_out.get(reason, 0) + row["parameters"]
     parameters = sum(row["parameters"] for row in spectra)
-    summary: dict[str, Any] = {
+    return {
         "parameters": parameters,
+        "coverage": 1 - sum(left_out.values()) / parameters,
+        "left_out": left_out,
+        **averages(details),
+    }
+
+
+def averages(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The part of a summary that follows from the layers alone; see ``summarise``.
+
+    A column may be None in all rows, as in results of older versions. Raises KnownFailure
+    (unsupported) where no fit succeeds.
+    """
+    numbers = {*SUMMARY, "alpha", "D", "N", "M", "rf", "num_evals"}
+    every = {
+        name: np.array([row[name] for row in details], dtype=float if name in numbers else None)
+        for name in (*sorted(numbers), "status")
+    }
+    bad = failed(every)
+    if bad.all():
+        raise KnownFailure("unsupported", f"all {len(details)} tail fits failed")
+    good = {name: values[~bad] for name, values in every.items()}
+    summary: dict[str, Any] = {
         "layers": len(details),
         "layers_failed": int(bad.sum()),
         "failed_share": float(bad.mean()),
-        "coverage": 1 - sum(left_out.values()) / parameters,
-        "left_out": left_out,
     }
     for metric in SUMMARY:
         summary[metric] = _mean(good[metric])
@@ -150,9 +164,15 @@ def summarise(
         "alpha_by_size": float(np.average(alpha, weights=sizes)),
         "alpha_sd": float(np.std(alpha, ddof=1)) if len(alpha) > 1 else None,
         "alpha_2_to_6": float(np.mean((alpha >= OVER_TRAINED) & (alpha <= UNDER_TRAINED))),
-        "D": float(np.mean(good["D"])),
-        "evals_50": float(np.mean(every["num_evals"] >= 50)),
+        "D": _mean(good["D"]),
+        "evals_50": _share(every["num_evals"], 50),
     }
+
+
+def _share(values: np.ndarray, at_least: float) -> float | None:
+    """The share of known values that are large enough; None where none is known."""
+    known = values[np.isfinite(values)]
+    return float(np.mean(known >= at_least)) if len(known) else None
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -11,7 +11,7 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from atlas import paper_tables, wording
@@ -45,14 +45,18 @@ from atlas.paper_study import (
     share,
     value,
 )
+from atlas.recipes import as_list
 from atlas.wording import Answer, Beyond, Outcome, Text, judge
 
 PUBLISHED = {"mlp": 68, "convnet": 94}
 """Test accuracies in percent that Greydanus and Kobak (2024, arXiv:2011.14439) report for MNIST-1D."""
 
 
-def compose(study: Study) -> dict[str, str]:
-    """The generated files of the paper's source folder: path and text."""
+def compose(study: Study, parts: Mapping[str, str]) -> dict[str, str]:
+    """The generated files of the paper's source folder: path and text.
+
+    ``parts`` are sections that only some studies have: name and text, empty where this one has not.
+    """
     tables = {
         "collections": paper_tables.collections_table(study),
         "zoo": paper_tables.zoo_table(study),
@@ -63,6 +67,7 @@ def compose(study: Study) -> dict[str, str]:
         "c": paper_tables.comparison_table(study, "c"),
         "meta": paper_tables.meta_table(study),
         "metrics": paper_tables.metrics_table(study),
+        "family_metrics": paper_tables.family_metrics_table(study),
         "qualities": paper_tables.qualities_table(study),
         "controls": paper_tables.controls_table(study),
         "layers": paper_tables.layers_table(study),
@@ -78,11 +83,11 @@ def compose(study: Study) -> dict[str, str]:
         "results_a": results_text(study, "a"),
         "results_b": results_text(study, "b"),
         "results_c": results_text(study, "c"),
-        "controls": controls_text(study),
+        "control_results": controls_text(study),
         "excluded": excluded_text(study),
     }
     files = {f"tables/{name}.md": text for name, text in tables.items()}
-    files |= {f"text/{name}.md": text for name, text in texts.items()}
+    files |= {f"text/{name}.md": text for name, text in (parts | texts).items()}
     return {"_variables.yml": variables_yaml(variables(study)), **files}
 
 
@@ -156,8 +161,8 @@ def variables(study: Study) -> dict[str, str]:
         "excluded": excluded_words(len(study.excluded)),
         "listed": count(models + len(study.excluded), "model"),
         "failed_layers": failed_layers(layers["failed"], layers["all"]),
-        "small_share": share(layers["small"], layers["all"]),
-        "short_share": share(layers["short"], layers["fitted"]),
+        "small_share": share(layers["small"], layers["sized"]),
+        "short_share": share(layers["short"], layers["tailed"]),
         "outside_share": share(layers["outside"], layers["fitted"]),
         "large": integer(LARGE),
         "coverage_median": percent(statistics.median(coverage)) if coverage else MISSING,
@@ -166,11 +171,11 @@ def variables(study: Study) -> dict[str, str]:
         "range_high": integer(RANGE[1]),
         "min_evals": integer(config["weightwatcher"]["min_evals"]),
         "max_evals": integer(config["spectra"]["max_evals"]),
+        "layers_taken": layers_text(config["spectra"]["layers"]),
         "engine": engine_text(config["weightwatcher"]["engine"]),
-        "weightwatcher_version": listing(
-            sorted({escape(row["weightwatcher_version"]) for row in study.each})
-        )
-        or MISSING,
+        "weightwatcher_version": weightwatcher_versions(study, published=False),
+        "published": count(sum(row["source"] == "published" for row in study.each), "model"),
+        "published_versions": weightwatcher_versions(study, published=True),
         "permutations": integer(permutations),
         "smallest_p": p_value(1 / (permutations + 1))
         if permutations > 998
@@ -180,7 +185,7 @@ def variables(study: Study) -> dict[str, str]:
         "level": number(1 - study.confidence),
         "power": percent(wording.POWER),
         "seed": str(options["seed"]),
-        "reference_recipe": escape(options["reference_recipe"]),
+        "reference_recipe": reference_text(options["reference_recipe"]),
         "replicates": replicates_text(options["seeds_are_replicates"]),
         "audited": count(len(study.audit), "model"),
         "audited_layers": count(sum(int(row["layers"]) for row in study.audit), "layer"),
@@ -194,6 +199,12 @@ def variables(study: Study) -> dict[str, str]:
         "config_hash": config_hash(config)[:16],
     }
     return result
+
+
+def weightwatcher_versions(study: Study, published: bool) -> str:
+    """The versions of weightwatcher behind our own fits, or behind published results."""
+    rows = [row for row in study.each if (row["source"] == "published") == published]
+    return listing(sorted({escape(row["weightwatcher_version"]) for row in rows})) or MISSING
 
 
 def expectation(metric: wording.Metric) -> str:
@@ -258,6 +269,22 @@ def engine_text(engine: str) -> str:
     if engine == "weightwatcher":
         return "weightwatcher itself made every fit"
     return "an exact reimplementation on the kept eigenvalues made the fits"
+
+
+def layers_text(layers: str) -> str:
+    """Which layers are taken."""
+    if layers == "complete":
+        return (
+            "Beyond those, this study also analyses the layers that WeightWatcher leaves out "
+            "or misreads, such as attention projections, recurrent layers, transposed and "
+            "three-dimensional convolutions, and for it the limits hold for a single matrix."
+        )
+    return "No other layers are taken than those that WeightWatcher takes."
+
+
+def reference_text(recipes: str | Sequence[str]) -> str:
+    """The recipes that (a) and (b) compare, in the order of preference."""
+    return escape(", else ".join(as_list(recipes)))
 
 
 def replicates_text(replicates: bool) -> str:

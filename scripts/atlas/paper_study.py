@@ -97,10 +97,18 @@ class Study:
 
     @cached_property
     def partitions(self) -> dict[Partition, list[Row]]:
-        """The models that may be compared with each other, without the controls; the most models first."""
+        """The models that may be compared with each other, without the controls; the most models first.
+
+        Models without any quality are no part, unless there are no others.
+        """
         parts: dict[Partition, list[Row]] = defaultdict(list)
-        for row in self.trained:
-            parts[partition_of(row)].append(row)
+        for rows in self.by_model.values():
+            # One model may have labels on several data sets, but counts once in each of them.
+            for row in {partition_of(row): row for row in reversed(rows)}.values():
+                if not self.is_control(row):
+                    parts[partition_of(row)].append(row)
+        labelled = {partition_of(row) for row in self.models if row["quality_metric"]}
+        parts = {key: rows for key, rows in parts.items() if key in labelled} or dict(parts)
         return dict(sorted(parts.items(), key=lambda item: (-len(item[1]), item[0])))
 
     def name(self, partition: Partition) -> str:
@@ -120,7 +128,7 @@ class Study:
             row["quality_metric"]
             for model in self.partitions[partition]
             for row in self.by_model[model["model"]]
-            if row["quality_metric"]
+            if row["quality_metric"] and partition_of(row) == partition
         }
         for name in (self.options["primary_quality"], "error", *sorted(metrics)):
             if name in metrics:
@@ -271,16 +279,23 @@ def share(part: int, whole: int) -> str:
 
 
 def layer_counts(layers: pd.DataFrame) -> dict[str, int]:
-    """How many layers were analysed, failed, are small, have a short tail or an odd alpha."""
+    """How many layers were analysed, failed, are small, have a short tail or an odd alpha.
+
+    ``sized`` and ``tailed`` are those whose number of eigenvalues, and in the tail, is known: some
+    published tables have none.
+    """
     if "alpha" not in layers or layers.empty:
-        return dict.fromkeys(("all", "failed", "fitted", "small", "short", "outside"), 0)
+        names = ("all", "failed", "fitted", "sized", "small", "tailed", "short", "outside")
+        return dict.fromkeys(names, 0)
     failed = (layers["status"] != "success") | ~(layers["alpha"] > 1)
     good = layers[~failed]
     return {
         "all": len(layers),
         "failed": int(failed.sum()),
         "fitted": len(good),
+        "sized": int(layers["num_evals"].notna().sum()),
         "small": int((layers["num_evals"] < LARGE).sum()),
+        "tailed": int(good["num_pl_spikes"].notna().sum()),
         "short": int((good["num_pl_spikes"] < LARGE).sum()),
         "outside": int((~good["alpha"].between(*RANGE)).sum()),
     }

@@ -37,6 +37,7 @@ from atlas.paper_study import (
     share,
     value,
 )
+from atlas.recipes import as_list
 from atlas.wording import Finding, Outcome, judge
 
 
@@ -65,6 +66,10 @@ def collections_table(study: Study) -> str:
                 integer(len({(row["family"], row["variant"]) for row in models})),
                 integer(len({row["recipe"] for row in models if row["recipe"]}) or None),
                 integer(len(models)),
+                integer(sum(value(row, "layers") or 0 for row in models) or None),
+                integer(sum(value(row, "layers_failed") or 0 for row in models))
+                if any(row["layers_failed"] for row in models)
+                else MISSING,
                 listing(qualities) or MISSING,
             ]
         )
@@ -77,6 +82,8 @@ def collections_table(study: Study) -> str:
             ("Variants", "r"),
             ("Recipes", "r"),
             ("Models", "r"),
+            ("Layers", "r"),
+            ("Failed", "r"),
             ("Quality", "l"),
         ],
         rows,
@@ -87,7 +94,7 @@ def zoo_table(study: Study) -> str:
     """The variants that the pipeline trains: size, quality and alpha under the reference recipe."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in study.trained:
-        if row["source"] == "zoo" and row["recipe"] == study.options["reference_recipe"]:
+        if row["source"] == "zoo" and row["recipe"] in as_list(study.options["reference_recipe"]):
             groups[row["family"], row["variant"]].append(row)
     rows = []
     for (family, variant), models in sorted(groups.items()):
@@ -176,8 +183,8 @@ def layers_table(study: Study) -> str:
                 integer(len(models)),
                 integer(counts["all"]),
                 share(counts["failed"], counts["all"]),
-                share(counts["small"], counts["all"]),
-                share(counts["short"], counts["fitted"]),
+                share(counts["small"], counts["sized"]),
+                share(counts["short"], counts["tailed"]),
                 share(counts["outside"], counts["fitted"]),
                 percent(statistics.fmean(coverage)) if coverage else MISSING,
             ]
@@ -389,6 +396,27 @@ def metrics_table(study: Study) -> str:
     )
 
 
+def family_metrics_table(study: Study) -> str:
+    """Kendall's tau of every metric within every family that has one, for the primary quality."""
+    metrics = [m for m in study.options["metrics"] if m != "log_parameters"] + ["log_parameters"]
+    rows = []
+    for partition in study.partitions:
+        found = {
+            (metric, row["family"]): row
+            for metric in metrics
+            for row in study.group_rows(partition, "b", metric=metric)
+        }
+        for family in sorted({name for _, name in found}):
+            own = [found.get((metric, family)) for metric in metrics]
+            known = [row for row in own if value(row, "kendall") is not None]
+            if known:
+                cells = [number(value(row, "kendall")) for row in own]
+                size = max(int(row["n"]) for row in known if row)
+                rows.append([study.name(partition), escape(family), integer(size), *cells])
+    heads = [(wording.metric_of(metric).label, "r") for metric in metrics]
+    return pipe_table([("Collection", "l"), ("Family", "l"), ("n", "r"), *heads], rows)
+
+
 def _marked(row: Row | None, confidence: float) -> str:
     """Tau with its interval, bold where the comparison is decided."""
     text = estimate(value(row, "kendall"), value(row, "kendall_low"), value(row, "kendall_high"))
@@ -474,7 +502,9 @@ def models_table(study: Study) -> str:
     rows = []
     for model, entries in study.by_model.items():
         first = entries[0]
+        several = len({row["dataset"] for row in entries}) > 1
         qualities = [
+            f"{escape(row['dataset']) + ' ' if several else ''}"
             f"{SHORT.get(row['quality_metric'], escape(row['quality_metric']))} "
             f"{number(value(row, 'quality'))}"
             for row in entries
@@ -499,14 +529,14 @@ def models_table(study: Study) -> str:
             ("Parameters", "r"),
             ("Layers (failed)", "r"),
             (wording.first(wording.metric_of(study.metric).label), "r"),
-            ("Quality in %", "l"),
+            ("Quality", "l"),
             ("Source", "l"),
         ],
         rows,
     )
 
 
-SHORT = {"accuracy": "acc.", "error": "err.", "generalization_gap": "gap"}
+SHORT = {"accuracy": "acc.", "error": "err.", "generalization_gap": "gap", "perplexity": "ppl."}
 
 
 def audit_table(study: Study) -> str:

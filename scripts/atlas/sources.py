@@ -1,4 +1,4 @@
-"""Obtaining weights that somebody else trained: from a package or from a file.
+"""Obtaining weights that somebody else trained: from timm, Keras, the hub, a package or a file.
 
 Weights are not trusted. Files are read as safetensors or with PyTorch's restricted unpickler; a
 pickle with code in it is refused.
@@ -7,13 +7,14 @@ pickle with code in it is refused.
 from __future__ import annotations
 
 import importlib
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas.download import Network, fetch
 from atlas.errors import KnownFailure
+from atlas.files import ONNX, digest, files_of, read_onnx, read_state_dict
 from atlas.io import sha256
 from atlas.layers import tensors_of_module, tensors_of_state_dict
 from atlas.packages import PACKAGES
@@ -22,27 +23,89 @@ from atlas.weights import open_weights, save
 if TYPE_CHECKING:
     import torch
 
+KERAS = (".keras", ".h5", ".hdf5")
+KERAS_HOST = "https://storage.googleapis.com/tensorflow/"
+"""Where Keras Applications has its weights: a mirror holds what lies below, keras-applications/..."""
 
-def obtain(identity: Mapping[str, Any], out: Path) -> None:
-    """Write the weights of a packaged or a user's own model to ``out`` (see ``atlas.weights``).
 
-    ``identity`` is a model row's identity (source, location, architecture, sha256). Raises
-    KnownFailure for weights that cannot be used.
+def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
+    """Write the weights of a model that was trained elsewhere to ``out`` (see ``atlas.weights``).
+
+    ``identity`` is a model row's identity (source, location, architecture, revision, include_top,
+    sha256). What is recorded beside the weights: the checksum of what was read, and of a model from
+    the hub the commit. Raises KnownFailure for weights that cannot be had or used.
     """
+    location, expected = identity["location"], identity["sha256"]
     match identity["source"]:
         case "package":
-            path = package_file(identity["location"])
-            digest = _checked(path, identity["sha256"])
+            path = package_file(location)
+            about = {"source_sha256": _agrees(sha256(path), expected, path.name)}
             module = _by_position(read_state_dict(path), identity["architecture"], path.name)
-            save(out, module.state_dict(), tensors_of_module(module), digest)
+            save(out, module.state_dict(), tensors_of_module(module), about)
+        case "timm":
+            from atlas.hub import timm_weights
+
+            module, about = timm_weights(location, identity["revision"], expected, network)
+            save(out, module.state_dict(), tensors_of_module(module), about)
+        case "huggingface":
+            from atlas.hub import huggingface_weights
+
+            state, about = huggingface_weights(location, identity["revision"], expected, network)
+            _save_state(out, state, about)
+        case "keras":
+            from atlas import keras_models
+
+            with _keras_downloads(network) as files:
+                model = keras_models.build(location, identity["include_top"] is not False)
+                found = _agrees(sha256(files[0].path), expected, location)
+            about = {"source_sha256": found, "file": files[0].path.name}
+            save(out, *keras_models.tensors(model), about)
         case "file":
-            path = Path(identity["location"])
-            digest = _checked(path, identity["sha256"])
-            state = read_state_dict(path)
-            shapes = {key: tuple(value.shape) for key, value in state.items()}
-            save(out, state, tensors_of_state_dict(shapes), digest)
+            path = Path(location)
+            about = {"source_sha256": _agrees(_digest(path), expected, path.name)}
+            if path.name.lower().endswith(KERAS):
+                from atlas import keras_models
+
+                save(out, *keras_models.tensors(keras_models.load(path)), about)
+            elif path.name.lower().endswith(ONNX):
+                import torch
+
+                arrays, tensors = read_onnx(path)
+                state = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                save(out, state, tensors, about)
+            else:
+                _save_state(out, read_state_dict(path), about)
         case other:
             raise ValueError(f"source {other!r} has no way to be obtained")
+
+
+def _save_state(out: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    save(out, state, tensors_of_state_dict(shapes), about)
+
+
+@contextmanager
+def _keras_downloads(network: Network) -> Iterator[list[Any]]:
+    """Let Keras' downloads go through ours; weights that were not in its cache leave it again."""
+    from atlas.keras_models import downloads_through
+
+    def download(origin: str, path: Path, known_hash: str | None) -> None:
+        if network.mirror and origin.startswith(KERAS_HOST):
+            mirrored = f"{network.mirror.rstrip('/')}/{origin.removeprefix(KERAS_HOST)}"
+            try:
+                fetch(mirrored, path, known_hash=known_hash, network=network)
+                return
+            except KnownFailure:
+                pass  # the mirror need not have all of them
+        fetch(origin, path, known_hash=known_hash, network=network)
+
+    with downloads_through(download) as files:
+        try:
+            yield files
+        finally:
+            for file in files:
+                if not file.cached:
+                    file.path.unlink(missing_ok=True)
 
 
 def package_file(distribution: str) -> Path:
@@ -59,72 +122,56 @@ def package_file(distribution: str) -> Path:
     return found[0]
 
 
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors or PyTorch file, by name; raises KnownFailure where it has none.
+@contextmanager
+def readable(identity: Mapping[str, Any], weights: Path) -> Iterator[Any]:
+    """The network itself, in the form that weightwatcher can be given, within the block.
 
-    A checkpoint that wraps its tensors (``state_dict``, ``model``, ...) is unwrapped.
+    Raises KnownFailure where the model could not be obtained.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    model = module_of(identity, weights)
+    if is_keras(identity):
+        from atlas.keras_models import for_weightwatcher
 
-    if not path.is_file():
-        raise KnownFailure("failed", f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower():
-            reason = "it holds code, not only weights, and is not loaded; save its state dict as safetensors"
-        else:
-            reason = "it is no PyTorch checkpoint"
-        raise KnownFailure("failed", f"{path}: {reason}") from None
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-        OSError,
-    ) as error:
-        kind = "safetensors file" if path.suffix == ".safetensors" else "PyTorch checkpoint"
-        raise KnownFailure("failed", f"{path}: it is no {kind} ({error})") from None
-    while isinstance(content, dict):
-        inner = [
-            content[key] for key in ("state_dict", "model", "model_state_dict") if key in content
-        ]
-        inner = [value for value in inner if isinstance(value, dict)]
-        if not inner:
-            break
-        content = inner[0]
-    tensors = {}
-    if isinstance(content, dict):
-        tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
-    if not tensors:
-        raise KnownFailure("failed", f"{path}: it holds no tensors by name")
-    return tensors
+        with for_weightwatcher(model) as layers:
+            yield layers
+    else:
+        yield model
 
 
-def module_of(
-    identity: Mapping[str, Any], weights: Path
-) -> torch.nn.Module | dict[str, torch.Tensor]:
-    """The network itself, as weightwatcher is given it: a module, or a state dict for a file.
+def is_keras(identity: Mapping[str, Any]) -> bool:
+    """Whether a model is one of Keras, an application or a user's own file."""
+    own = identity["source"] == "file" and str(identity["location"]).lower().endswith(KERAS)
+    return own or identity["source"] == "keras"
+
+
+def module_of(identity: Mapping[str, Any], weights: Path) -> Any:
+    """The network: a PyTorch module of a timm network, a Keras or ONNX model; else a state dict.
 
     Raises KnownFailure where the model could not be obtained.
     """
     from safetensors.torch import load_file
 
-    open_weights(weights)
+    _, manifest = open_weights(weights)
     state = load_file(weights)
-    if identity["source"] == "package":
+    source, location = identity["source"], str(identity["location"])
+    if source in ("package", "timm"):
         import timm
 
-        module = timm.create_model(identity["architecture"], pretrained=False)
+        name = identity["architecture"] if source == "package" else location
+        module = timm.create_model(name, pretrained=False)
         module.load_state_dict(state, strict=False)  # without the integer counters of batch norms
         return module.eval()
+    if is_keras(identity):
+        from atlas import keras_models
+
+        return keras_models.with_weights(
+            identity, {name: value.numpy() for name, value in state.items()}
+        )
+    if source == "file" and location.lower().endswith(ONNX):
+        from atlas.files import onnx_of
+
+        arrays = {name: value.numpy() for name, value in state.items()}
+        return onnx_of(arrays, manifest["tensors"])
     return state
 
 
@@ -142,11 +189,19 @@ def _by_position(
     return module
 
 
-def _checked(path: Path, expected: str | None) -> str:
-    """The file's SHA-256; raises KnownFailure where the row expects another."""
-    if not path.is_file():
-        raise KnownFailure("failed", f"{path}: no such file")
-    found = sha256(path)
+def _digest(path: Path) -> str:
+    """The SHA-256 of a user's model; raises KnownFailure where a file of it is missing."""
+    try:
+        missing = [each for each in files_of(path) if not each.is_file()]
+        if missing:
+            raise KnownFailure("failed", f"{missing[0]}: no such file")
+        return digest(path)
+    except (OSError, ValueError) as error:
+        raise KnownFailure("failed", str(error)) from None
+
+
+def _agrees(found: str, expected: str | None, name: str) -> str:
+    """The SHA-256 as found; raises KnownFailure where the row expects another."""
     if expected and found != expected.lower():
-        raise KnownFailure("failed", f"{path.name}: sha256 is {found}, but the row says {expected}")
+        raise KnownFailure("failed", f"{name}: sha256 is {found}, but the row says {expected}")
     return found

@@ -16,11 +16,14 @@ import numpy as np
 
 from atlas.errors import KnownFailure
 from atlas.io import atomic
-from atlas.layers import Matrices, cut, parameters, size_of
+from atlas.layers import CONV2D, CONV3D, Matrices, cut, parameters, size_of, smaller_side_of
 from atlas.weights import open_weights
 
 RELIABLE = 1e-10
 """Smallest ratio of eigenvalues (least to largest of a matrix) that a Gram matrix is trusted with."""
+
+LAYERS = ("weightwatcher", "complete")
+"""Which layers can be asked for: see ``docs/layers.md``."""
 
 SCHEMA = {
     "tensor": "text",
@@ -80,12 +83,23 @@ def layer_spectrum(weight: np.ndarray, layer_type: str) -> dict[str, Any]:
     }
 
 
-def why_left_out(entry: Mapping[str, Any], max_evals: int, max_N: int) -> str:
-    """Why a tensor gets no spectrum, or an empty text."""
-    if entry["reason"]:
+def why_left_out(
+    entry: Mapping[str, Any], max_evals: int, max_N: int, layers: str = "weightwatcher"
+) -> str:
+    """Why a tensor of the manifest gets no spectrum, or an empty text.
+
+    weightwatcher limits N and the number of eigenvalues of all slices together. ``complete`` limits
+    only the smaller side of a single matrix, by the lower of the two numbers: a decomposition costs
+    the cube of that side, while a longer side, or one slice more, costs no more than its data.
+    """
+    complete = layers == "complete"
+    if entry["reason"] and not (complete and entry["complete"]):
         return entry["reason"]
     if len(entry["shape"]) < 2:
         return "no matrix"
+    if complete:
+        side, most = smaller_side_of(entry["shape"], cut_as(entry, layers)), min(max_evals, max_N)
+        return f"smaller side {side} > {most}" if side > most else ""
     N, evals = size_of(entry["shape"], entry["layer_type"])
     if N > max_N:
         return f"N = {N} > {max_N}"
@@ -94,26 +108,47 @@ def why_left_out(entry: Mapping[str, Any], max_evals: int, max_N: int) -> str:
     return ""
 
 
+def type_of(entry: Mapping[str, Any], layers: str) -> str:
+    """The layer type under which a tensor of the manifest is analysed."""
+    return (layers == "complete" and entry["complete"]) or entry["layer_type"]
+
+
+def cut_as(entry: Mapping[str, Any], layers: str) -> str:
+    """The type that ``atlas.layers.cut`` is given: ``type_of``, with one exception.
+
+    weightwatcher's exchange of N and M in a ``conv2d`` is not repeated for a row it does not have.
+    """
+    layer_type = type_of(entry, layers)
+    added = layers == "complete" and entry["complete"] == CONV2D
+    return CONV3D if added else layer_type
+
+
 def spectra(
     weights: Path, *, layers: str, max_evals: int, max_N: int
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The spectra of one model (a row per tensor, in the network's order) and its manifest.
 
-    A row has the keys of ``SCHEMA``. ``layers`` is ``weightwatcher``: its layers and no others.
-    Raises KnownFailure: as the weights have it, or (unsupported) for a model without a single layer
-    that can be analysed.
+    A row has the keys of ``SCHEMA``. ``layers`` is ``weightwatcher`` (its layers and no others) or
+    ``complete`` (see ``atlas.layers``). Raises ValueError for any other; KnownFailure: as the
+    weights have it, or (unsupported) for a model without a single layer that can be analysed.
     """
+    if layers not in LAYERS:
+        raise ValueError(f"layers is {layers!r}, not one of {LAYERS}")
     file, manifest = open_weights(weights)
     rows = []
     for entry in manifest["tensors"]:
-        reason = why_left_out(entry, max_evals, max_N)
+        reason = why_left_out(entry, max_evals, max_N, layers)
         row = dict.fromkeys(SCHEMA) | {key: entry[key] for key in SCHEMA.keys() & entry.keys()}
         row |= {"parameters": parameters([entry["shape"]]), "reason": reason}
+        row["layer_type"] = type_of(entry, layers)
+        if layers == "weightwatcher" and entry["reason"]:
+            row |= {"layer_id": None, "name": "", "longname": ""}
         if not reason:
-            row |= layer_spectrum(file.get_tensor(entry["tensor"]), entry["layer_type"])
+            row |= layer_spectrum(file.get_tensor(entry["tensor"]), cut_as(entry, layers))
         rows.append(row)
     if all(row["reason"] for row in rows):
-        raise KnownFailure("unsupported", "no layer that weightwatcher could analyse")
+        whose = "weightwatcher" if layers == "weightwatcher" else "Alpha Atlas"
+        raise KnownFailure("unsupported", f"no layer that {whose} could analyse")
     return rows, manifest
 
 
@@ -133,6 +168,13 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any
     arrow = arrow.replace_schema_metadata({"atlas": json.dumps(about, sort_keys=True)})
     with atomic(path) as beside:
         pq.write_table(arrow, beside, compression="zstd")
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What the spectra of a model say about themselves, without reading them."""
+    import pyarrow.parquet as pq
+
+    return json.loads(pq.read_schema(path).metadata[b"atlas"])
 
 
 def read(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

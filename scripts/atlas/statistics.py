@@ -47,10 +47,12 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
+from atlas.recipes import has_reference, is_reference
+
 Array = NDArray[Any]
 
 SIZE = "log_parameters"
-LOWER_IS_BETTER = frozenset({"error", "generalization_gap"})
+LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
 TREATMENTS = ("dropped", "stored")
 KINDS = ("kendall", "spearman", "pearson")
 
@@ -133,7 +135,7 @@ class Options:
     )
     primary_metric: str = "alpha"
     primary_quality: str = "accuracy"
-    reference_recipe: str = "baseline"
+    reference_recipe: str | Sequence[str] = "baseline"
     permutations: int = 9999
     bootstrap: int = 1999
     confidence: float = 0.95
@@ -230,9 +232,8 @@ def _partitions(table: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], str, pd.
 
 def _reference(part: pd.DataFrame, options: Options) -> tuple[pd.DataFrame, str]:
     """The models of the reference recipe; all of them where no model has it."""
-    chosen = part[part["recipe"] == options.reference_recipe]
-    if len(chosen):
-        return chosen.reset_index(drop=True), ""
+    if has_reference(part, options.reference_recipe):
+        return part[is_reference(part, options.reference_recipe)].reset_index(drop=True), ""
     mixed = part["recipe"].nunique() > 1
     return part, "no model has the reference recipe: recipes are mixed" if mixed else ""
 

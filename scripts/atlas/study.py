@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import dataclasses
 import difflib
 import io
 import math
@@ -34,9 +35,16 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 SHOWN_PROBLEMS = 20
 
 GENERATED = ("weights", "results")  # the pipeline writes and deletes files in these folders
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".keras", ".h5", ".hdf5", ".onnx", ".index.json")
 PERCENTAGES = ("accuracy", "error")  # from 0 to 100; a generalisation gap may be negative
-PLANNED_SOURCES = ("timm", "keras", "published")
+NEEDS = {"timm": "resolution", "package": "architecture"}  # what a source cannot do without
+TAKES = {
+    "revision": ("timm", "huggingface"),
+    "include_top": ("keras",),
+    "architecture": ("package",),
+    "parameters": ("published",),
+}
+"""The sources for which a column means something; elsewhere it must be blank."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
@@ -73,6 +81,8 @@ class Row:
     variant: str
     location: str | None = None
     architecture: str | None = None
+    revision: str | None = None
+    include_top: bool | None = None
     sha256: str | None = None
     recipe: str | None = None
     seed: int | None = None
@@ -81,6 +91,9 @@ class Row:
     quality_metric: str | None = None
     quality: float | None = None
     quality_source: str | None = None
+    parameters: int | None = None
+    run: str | None = None  # the training run of a checkpoint, and its place in it
+    step: int | None = None
     zoo: Mapping[str, Any] | None = field(default=None, hash=False)
     list_file: str = ""
     line: int = 0  # where the row begins in list_file; 0 for a model of the zoo
@@ -91,6 +104,8 @@ class Row:
             "source": self.source,
             "location": self.location,
             "architecture": self.architecture,
+            "revision": self.revision,
+            "include_top": self.include_top,
             "sha256": self.sha256,
             "zoo": _sorted(self.zoo),
         }
@@ -100,6 +115,7 @@ class Row:
         return {
             "model": self.model,
             "source": self.source,
+            "location": self.location,
             "collection": self.collection,
             "family": self.family,
             "variant": self.variant,
@@ -110,6 +126,9 @@ class Row:
             "quality_metric": self.quality_metric,
             "quality": self.quality,
             "quality_source": self.quality_source,
+            "parameters": self.parameters,
+            "run": self.run,
+            "step": self.step,
         }
 
 
@@ -171,11 +190,14 @@ def load_study(
 def audited(study: Study) -> tuple[str, ...]:
     """Ids of the models that weightwatcher itself repeats, in the study's order.
 
-    They are the config's audit.models and the first audit.per_family of each family.
+    They are the config's audit.models and the first audit.per_family of each family. Published
+    results cannot be repeated: they come without weights.
     """
     wanted = set(study.config["audit"]["models"])
     left: dict[tuple[str, str], int] = {}
     for row in study.rows:
+        if row.source == "published":
+            continue
         family = (row.collection, row.family)
         left[family] = left.get(family, study.config["audit"]["per_family"]) - 1
         if left[family] >= 0:
@@ -300,12 +322,14 @@ def _contradictions(config: Mapping[str, Any], seen: Sequence[_Seen]) -> Iterato
     collections = {entry.values["collection"] for entry in seen} - {None}
     recipes = {entry.values.get("recipe") for entry in seen} - {None}
 
-    for index, model in enumerate(config["audit"]["models"]):
-        if model not in models:
-            yield ("audit", "models", index), _no_such("there is no model", model, models)
-    model = config["figures"]["layer"]["model"]
-    if model is not None and model not in models:
-        yield ("figures", "layer", "model"), _no_such("there is no model", model, models)
+    published = {entry.model for entry in seen if entry.values["source"] == "published"}
+    named = [(("audit", "models", i), model) for i, model in enumerate(config["audit"]["models"])]
+    named.append((("figures", "layer", "model"), config["figures"]["layer"]["model"]))
+    for path, model in named:
+        if model is not None and model not in models:
+            yield path, _no_such("there is no model", model, models)
+        elif model in published:
+            yield path, f"{model!r} is published results without weights; choose another model"
 
     statistics = config["statistics"]
     for control, controlled in statistics["controls"].items():
@@ -315,15 +339,23 @@ def _contradictions(config: Mapping[str, Any], seen: Sequence[_Seen]) -> Iterato
                 yield path, _no_such("no model has the collection", name, collections)
         if control == controlled:
             yield path, f"{control!r} cannot be its own control; name another collection"
-    recipe = statistics["reference_recipe"]
-    if recipes and recipe not in recipes:
-        path = ("statistics", "reference_recipe")
-        yield path, _no_such("no model has the recipe", recipe, recipes)
+    for recipe in _as_list(statistics["reference_recipe"]):
+        if recipes and recipe not in recipes:
+            path = ("statistics", "reference_recipe")
+            yield path, _no_such("no model has the recipe", recipe, recipes)
     metric = statistics["primary_metric"]
     if metric not in statistics["metrics"]:
         problem = f"{metric!r} is not one of statistics.metrics; add it there or choose one of them"
         yield ("statistics", "primary_metric"), problem
 
+    if (config["weightwatcher"]["engine"], config["spectra"]["layers"]) == (
+        "weightwatcher",
+        "complete",
+    ):
+        problem = (
+            "'complete' takes layers that the engine weightwatcher leaves out; choose one of them"
+        )
+        yield ("spectra", "layers"), problem
     limit = config["spectra"]["max_evals"]
     if limit < config["weightwatcher"]["min_evals"]:
         problem = f"{limit} is below weightwatcher.min_evals, so no layer is left; raise it"
@@ -372,15 +404,21 @@ def _read_list(name: str, base: Path, config_name: str) -> tuple[list[_Seen], li
     problems = _wrong_columns(columns)
     lines = [f"{name}, line {line}, {problem}" for problem in problems]
     known = _schema("models")["properties"]
-    seen = []
+    seen: list[_Seen] = []
     for line, cells in records:
         place = f"{name}, line {line}"
         texts = dict(zip(columns, cells, strict=False))
         values = {column: _value(column, texts.get(column, "")) for column in known}
-        seen.append(_Seen(values, name, line))
+        entry = _Seen(values, name, line)
         if len(cells) != len(columns):
+            seen.append(entry)
             lines.append(f"{place}: {_wrong_length(columns, cells)}")
             continue
+        try:
+            seen += _checkpoints(entry, base)
+        except ValueError as error:
+            seen.append(entry)
+            lines.append(f"{place}, column location: {error}")
         lines += [
             f"{place}, column {column}: {problem}"
             for column, problem in _wrong_cells(values, base)
@@ -391,6 +429,41 @@ def _read_list(name: str, base: Path, config_name: str) -> tuple[list[_Seen], li
             f"{name}: no models; add a row below the header, or remove the list from {config_name}"
         )
     return seen, lines
+
+
+def _checkpoints(entry: _Seen, base: Path) -> list[_Seen]:
+    """The row; or a row for each checkpoint, where its location is the folder of a training run.
+
+    The quality that the list gives is the last checkpoint's. Raises ValueError for a folder without
+    checkpoints.
+    """
+    values = entry.values
+    if values["source"] != "file" or not isinstance(values["location"], str):
+        return [entry]
+    if not (base / values["location"]).is_dir():
+        return [entry]
+    from atlas.files import checkpoints, is_model
+
+    folder = base / values["location"]
+    # A trainer's folder holds its checkpoints and, beside them, the model that it saved at the end.
+    if is_model(folder) and not any(folder.glob("checkpoint-*/")):
+        return [entry]
+    found = checkpoints(folder)
+    unknown = dict.fromkeys(("quality_metric", "quality", "quality_source"))
+    return [
+        dataclasses.replace(
+            entry,
+            values=values
+            | ({} if (step, path) == found[-1] else unknown)
+            | {
+                "model": f"{values['model']}-{step}",
+                "location": os.path.relpath(path, base),
+                "run": values["model"],
+                "step": step,
+            },
+        )
+        for step, path in found
+    ]
 
 
 def _text(path: Path, name: str, config_name: str) -> str:
@@ -506,6 +579,8 @@ def _value(column: str, text: str) -> Cell:
     kinds = _kinds(_schema("models")["properties"][column]["type"])
     if "integer" in kinds and _INTEGER.fullmatch(text):
         return int(text)
+    if "boolean" in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
     if "number" in kinds and _NUMBER.fullmatch(text):
         number = float(text)
         return number if math.isfinite(number) else text
@@ -523,12 +598,23 @@ def _wrong_cells(values: Mapping[str, Cell], base: Path) -> Iterator[tuple[str, 
         for column in ("quality_metric", "dataset", "quality_source"):
             if values[column] is None:
                 yield column, "is blank, but there is a quality; say what it is, or blank both"
-        if isinstance(quality, float) and metric in PERCENTAGES and -100 <= quality < 0:
-            yield "quality", f"{quality} is below 0; {metric} is in percent, from 0 to 100"
-    if values["source"] == "package":
-        yield from _wrong_package(values)
-    elif values["source"] == "file":
-        yield from _wrong_file(values, base)
+        if isinstance(quality, float):
+            lowest = {"perplexity": 1, "generalization_gap": -100}.get(str(metric), 0)
+            if -100 <= quality < lowest:
+                of = "" if metric == "perplexity" else "in percent, from 0 to 100"
+                yield "quality", f"{quality} is below {lowest}; {metric} is {of or 'at least 1'}"
+            elif quality > 100 and metric != "perplexity":
+                yield "quality", f"{quality} is above the maximum 100; {metric} is in percent"
+    source = values["source"]
+    for column, sources in TAKES.items():
+        if values[column] is not None and source not in sources and source in _LOCATED:
+            yield column, f"means nothing for the source {source!r}; leave it blank"
+    if source in NEEDS and values[NEEDS[str(source)]] is None:
+        column = NEEDS[str(source)]
+        example = _schema("models")["properties"][column]["examples"][0]
+        yield column, f"is blank, but the source {source!r} needs it; write e.g. {example}"
+    if source in _LOCATED:
+        yield from _LOCATED[str(source)](values, base)
 
 
 @cache
@@ -536,9 +622,6 @@ def _wrong_cell(column: str, value: Cell) -> str | None:
     """The first problem of one cell, if there is one. Cached, as labels repeat in all rows."""
     if column == "source" and value == "zoo":
         return "'zoo' cannot be in a list; declare networks to be trained under zoo in the config"
-    if column == "source" and value in PLANNED_SOURCES:
-        known = ", ".join(_schema("models")["properties"]["source"]["enum"])
-        return f"{value!r} is not available yet; use one of: {known}"
     if column == "quality" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value):
         return f"{value!r} has a decimal comma; write {value.replace(',', '.')}"
     for error in _cell_validator(column).iter_errors(value):
@@ -547,14 +630,31 @@ def _wrong_cell(column: str, value: Cell) -> str | None:
     return None
 
 
-def _wrong_package(values: Mapping[str, Cell]) -> Iterator[tuple[str, str]]:
+def _wrong_package(values: Mapping[str, Cell], _: Path) -> Iterator[tuple[str, str]]:
     location = values["location"]
     if location not in PACKAGES:
         shown = "is blank" if location is None else f"{location!r} is not a known package"
         guess = _did_you_mean(str(location), list(PACKAGES))
         yield "location", f"{shown}{guess}; use one of: {', '.join(PACKAGES)}"
-    if values["architecture"] is None:
-        yield "architecture", "is blank; write the timm architecture, e.g. tf_efficientnet_lite0"
+
+
+def _wrong_published(values: Mapping[str, Cell], _: Path) -> Iterator[tuple[str, str]]:
+    from atlas import published
+
+    try:
+        published.locate(str(values["location"] or ""))
+    except LookupError as error:
+        yield "location", str(error.args[0])
+
+
+def _wrong_name(values: Mapping[str, Cell], _: Path) -> Iterator[tuple[str, str]]:
+    """The name of a model elsewhere: whether it is there is only known when it is obtained."""
+    source, location = str(values["source"]), values["location"]
+    form, example = _NAMES[source]
+    if location is None:
+        yield "location", f"is blank; write e.g. {example}"
+    elif not re.fullmatch(form, str(location)):
+        yield "location", f"{location!r} is no name of the source {source!r}; write e.g. {example}"
 
 
 def _wrong_file(values: Mapping[str, Cell], base: Path) -> Iterator[tuple[str, str]]:
@@ -563,19 +663,42 @@ def _wrong_file(values: Mapping[str, Cell], base: Path) -> Iterator[tuple[str, s
         yield "location", f"is blank; write the path of a {', '.join(SUFFIXES)} file"
         return
     path = base / str(location)
-    if path.suffix.lower() not in SUFFIXES:
+    if not path.name.lower().endswith(SUFFIXES) and not path.is_dir():
         yield "location", f"{location!r} does not end in one of {', '.join(SUFFIXES)}; save it so"
     elif os.path.relpath(path, base).split(os.sep)[0] in GENERATED:
         problem = "is in a folder in which the pipeline deletes files; move it to one of your own"
         yield "location", f"{location!r} {problem}"
-    elif not path.is_file():
-        if path.is_dir():
-            yield "location", f"{location!r} is a folder; write the path of the file in it"
-        else:
-            place = "paths are relative to the folder in which snakemake runs"
-            yield "location", f"no file at {location!r}; correct the path ({place})"
+    elif not path.exists():
+        place = "paths are relative to the folder in which snakemake runs"
+        yield "location", f"no file at {location!r}; correct the path ({place})"
     elif not os.access(path, os.R_OK):
         yield "location", f"{location!r} cannot be read; check its permissions"
+    else:
+        from atlas.files import files_of, is_model
+
+        if path.is_file() or is_model(path):
+            try:
+                missing = [each for each in files_of(path) if not each.is_file()]
+            except ValueError as error:
+                yield "location", str(error)
+            else:
+                if missing:
+                    names = ", ".join(each.name for each in missing[:3])
+                    yield "location", f"{location!r} needs files that are not there: {names}"
+
+
+_NAMES = {
+    "timm": (r"[a-z0-9_]+(\.[a-z0-9_]+)?", "resnet50.a1_in1k"),
+    "keras": (r"[A-Za-z0-9]+", "EfficientNetB0"),
+    "huggingface": (r"[\w.-]+/[\w.-]+", "openai-community/gpt2"),
+}
+_LOCATED = {
+    **dict.fromkeys(_NAMES, _wrong_name),
+    "package": _wrong_package,
+    "file": _wrong_file,
+    "published": _wrong_published,
+}
+"""What checks the location of each source."""
 
 
 def _repeated_ids(seen: Iterable[_Seen]) -> Iterator[str]:
@@ -714,6 +837,10 @@ def _as_id(text: str) -> str:
     """Something like the text that is a valid id, unless nothing is left of it."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9._-]+", "-", ascii_only).strip("._-")
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """One model's weights as one safetensors file whose header says what each tensor is.
 
 ``weights/<model>.safetensors`` holds float32 tensors, named as in the network. Its header carries
-the manifest: the status, the SHA-256 of what was read, the number of parameters, and the network's
-tensors as ``atlas.layers`` sees them. A model that could not be obtained has a file without tensors
-whose manifest gives status, reason and stage.
+the manifest: the status, where they come from (SHA-256 of what was read), the number of parameters,
+and the network's tensors as ``atlas.layers`` sees them. A model that could not be obtained has a file
+without tensors whose manifest gives status, reason and stage.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.errors import KnownFailure
+from atlas.errors import KnownFailure, Unreachable
 from atlas.io import atomic
 from atlas.layers import Tensor, parameters
 
@@ -27,9 +27,12 @@ def save(
     path: Path,
     state: Mapping[str, torch.Tensor],
     tensors: list[Tensor],
-    source_sha256: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the tensors of a network; raises KnownFailure where a weight is not finite."""
+    """Write the tensors of a network; raises KnownFailure where a weight is not finite.
+
+    ``about`` says where they come from: ``source_sha256``, and of a model from the hub the commit.
+    """
     arrays = {key: _float32(value) for key, value in state.items() if value.is_floating_point()}
     for key, value in arrays.items():
         wrong = value.size - int(np.count_nonzero(np.isfinite(value)))
@@ -39,7 +42,7 @@ def save(
     kept = [tensor for tensor in tensors if tensor.tensor in arrays]
     manifest = {
         "status": "ok",
-        "source_sha256": source_sha256,
+        "origin": dict(about or {}),
         "parameters": parameters(tensor.shape for tensor in kept),
         "tensors": [tensor.as_dict() for tensor in kept],
     }
@@ -52,6 +55,7 @@ def save_failure(path: Path, failure: KnownFailure) -> None:
         "status": failure.status,
         "reason": failure.reason,
         "stage": failure.stage or "obtain",
+        "unreachable": isinstance(failure, Unreachable),
     }
     _write(path, {}, manifest)
 
@@ -66,7 +70,8 @@ def open_weights(path: Path) -> tuple[Any, dict[str, Any]]:
     file = safe_open(path, framework="np")
     manifest = json.loads(file.metadata()["atlas"])
     if manifest["status"] != "ok":
-        raise KnownFailure(manifest["status"], manifest["reason"], manifest["stage"])
+        kind = Unreachable if manifest["unreachable"] else KnownFailure
+        raise kind(manifest["status"], manifest["reason"], manifest["stage"])
     return file, manifest
 
 

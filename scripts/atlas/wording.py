@@ -177,11 +177,13 @@ QUALITIES = {
     "accuracy": Text("accuracy", "Genauigkeit"),
     "error": Text("error", "Fehlerrate"),
     "generalization_gap": Text("generalisation gap", "Generalisierungslücke"),
+    "perplexity": Text("perplexity", "Perplexität"),
 }
 BETTER = {
     "accuracy": Text("higher accuracy", "höherer Genauigkeit"),
     "error": Text("lower error", "kleinerer Fehlerrate"),
     "generalization_gap": Text("a smaller generalisation gap", "kleinerer Generalisierungslücke"),
+    "perplexity": Text("lower perplexity", "kleinerer Perplexität"),
 }
 
 

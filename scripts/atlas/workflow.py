@@ -146,4 +146,7 @@ def tell_excluded(results: Path) -> str:
     lines = [
         f"  {row['model']}: {row['status']} at {row['stage']}: {row['reason']}\n" for row in rows
     ]
-    return f"{len(rows)} models are excluded ({path}):\n" + "".join(lines) if rows else ""
+    told = f"{len(rows)} models are excluded ({path}):\n" + "".join(lines) if rows else ""
+    if any("try again later" in row["reason"] for row in rows):
+        told += "Servers did not answer: 'snakemake retry', and the next run downloads again.\n"
+    return told

@@ -12,6 +12,7 @@ import pandas as pd  # noqa: E402
 from torch import nn  # noqa: E402
 
 from atlas import audit, metrics, reference, spectra  # noqa: E402
+from atlas.download import Network  # noqa: E402
 from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
 from atlas.powerlaw import fit_tail  # noqa: E402
 from atlas.weights import save  # noqa: E402
@@ -149,7 +150,7 @@ def test_efficientnet_lite_agrees_on_its_real_weights(i, tmp_path):
         "sha256": None,
     }
     path = tmp_path / "weights.safetensors"
-    sources.obtain(identity, path)
+    sources.obtain(identity, path, Network())
     rows, manifest = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
     mine = pd.DataFrame(metrics.details(rows, 8))
     module = sources.module_of(identity, path)

@@ -198,6 +198,7 @@ TABLES = {
     "alpha_depth": ("models", "layers"),
     "spectral_density": ("spectra", "details"),
     "controls": ("models", "controls"),
+    "training": ("models", "layers"),
 }
 
 
@@ -207,6 +208,11 @@ def tables(name: str, kind: str = "default") -> dict[str, pd.DataFrame]:
     for table in TABLES[name]:
         if table == "models":
             found[table] = STUDIES[kind]()
+            if name == "training":  # seeds stand for steps
+                models = found[table]
+                step = pd.to_numeric(models["seed"], errors="coerce")
+                run = models["variant"] + models["recipe"].map(str)
+                found[table] = models.assign(run=run, step=step)
         elif table == "layers":
             models = STUDIES[kind]()
             found[table] = layers_of(models) if len(models) else pd.DataFrame({"model": []})

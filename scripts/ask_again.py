@@ -1,0 +1,35 @@
+"""Ask again for the models whose download failed because a server did not answer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from atlas import spectra
+from atlas.io import read_json, write_json
+from atlas.job import logged, logger
+
+
+def ask_again(files: Mapping[str, Path], attempts: Path) -> list[str]:
+    """Count one more attempt for each model that could not be reached; return them.
+
+    The number of attempts is a parameter of the jobs that depend on it, so they run again, and so
+    does all that follows from them. ``files`` are the spectra by model.
+    """
+    again = [
+        model
+        for model, path in files.items()
+        if path.is_file() and spectra.about(path).get("unreachable")
+    ]
+    counted = read_json(attempts) if attempts.is_file() else {}
+    write_json(attempts, counted | {model: counted.get(model, 0) + 1 for model in again})
+    return again
+
+
+if "snakemake" in globals():
+    with logged(snakemake):
+        names = ask_again(
+            {Path(path).stem: Path(path) for path in snakemake.params.spectra},
+            Path(snakemake.params.attempts),
+        )
+        for name in names:
+            logger.info("%s will be downloaded again", name)
+            print(f"{name} will be downloaded again")
