@@ -6,15 +6,20 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
 STUDY ?= config.yaml
+# What a study needs: some of Keras' older models need TensorFlow.
+GROUP ?= $(if $(findstring keras,$(STUDY)),keras,core)
 BIN := $(VENV)/bin
 RUN = $(BIN)/snakemake --cores $(CORES) $(if $(filter-out config.yaml,$(STUDY)),--configfile $(STUDY))
 
-.PHONY: paper figures tables statistics retry clean install test test-all lint lock help
+.PHONY: paper figures tables statistics retry clean install list test test-all lint lock help
 
 paper figures tables statistics retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
 	$(RUN) -- $@
 
-install: $(VENV)/core.installed ## Set up what the default study uses
+install: $(VENV)/$(GROUP).installed ## Set up what the study uses
+
+list: install ## What a source offers: make list ARGS="timm 'resnet50*' --csv" (or keras, published)
+	$(BIN)/python scripts/list_models.py $(ARGS)
 
 test: $(VENV)/dev.installed ## Set up and run the fast tests
 	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow" $(ARGS)

@@ -104,7 +104,7 @@ rule retry:
     message:
         "Asking again for the models whose download failed"
     script:
-        "scripts/ask_again.py"
+        "scripts/retry.py"
 
 
 onstart:

@@ -16,7 +16,7 @@ rule merge_tables:
         runs=expand(RUN, model=MODELS),
         details=expand(DETAILS, model=MODELS),
         qualities=expand(QUALITIES, model=ZOO),
-        labels=expand(FETCHED, set="timm-results") if LOOKED_UP else [],
+        labels=FETCHED.format(set="timm-results") if LOOKED_UP else [],
     output:
         **TABLES,
     log:

@@ -14,6 +14,8 @@ rule compute_spectra:
     conda:
         "../envs/analysis.yaml"
     threads: 1
+    # Before any further download: a model's weights are deleted as soon as this is done.
+    priority: 10
     params:
         code=code("compute_spectra"),
         options=STUDY.config["spectra"],

@@ -42,6 +42,7 @@ rule run_weightwatcher:
         BENCHMARKS / "reference" / "{model}.tsv"
     conda:
         "../envs/torch.yaml"
+    priority: 10
     params:
         code=code("run_weightwatcher"),
         identity=identity,

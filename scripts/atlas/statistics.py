@@ -24,7 +24,9 @@ the seeds inside a unit (Winkler et al. 2015, NeuroImage 123); the bootstrap dra
 `units - groups + 1`; without seeds and groups this is n. `seeds_are_replicates: false` makes
 each model a unit.
 
-**Never pooled.** Collections, data sets, quality metrics and weightwatcher versions.
+**Never pooled.** Collections, data sets, quality metrics and weightwatcher versions. Where the same
+models are labelled on several data sets, all metrics are set against one of them, and the primary
+metric and size against the others.
 
 **Failed fits.** Treatment `dropped` reads the column `<metric>`, `stored` the column
 `<metric>_stored`. Where both agree, the row of `stored` repeats that of `dropped`.
@@ -228,6 +230,23 @@ def _partitions(table: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], str, pd.
     """What may be pooled: ((collection, dataset, version), quality metric, models)."""
     for key, part in table.groupby([*PARTITION, "quality_metric"], sort=True):
         yield tuple(key[:3]), key[3], part.reset_index(drop=True)
+
+
+def _repeated(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Partitions whose models another one of the collection has too, labelled on another data set.
+
+    As with ImageNet and its variants: the one with the most models, and among equals the first by
+    name, has all metrics, the others the primary metric and size.
+    """
+    parts = {key: set(part["model"]) for key, part in table.groupby(PARTITION, sort=True)}
+    order = sorted(parts, key=lambda key: (-len(parts[key]), key))
+    repeated = set()
+    for place, (collection, dataset, version) in enumerate(order):
+        before = [key for key in order[:place] if (key[0], key[2]) == (collection, version)]
+        own = parts[collection, dataset, version]
+        if any(own <= parts[key] for key in before if key not in repeated):
+            repeated.add((collection, dataset, version))
+    return repeated
 
 
 def _reference(part: pd.DataFrame, options: Options) -> tuple[pd.DataFrame, str]:
@@ -866,9 +885,14 @@ def _scope_rows(
 ) -> list[dict[str, Any]]:
     """A row per partition, scope, metric and treatment: its labels and what `make` gives."""
     rows: list[dict[str, Any]] = []
-    for partition, quality, part in _partitions(prepare(models)):
+    prepared = prepare(models)
+    repeated = _repeated(prepared)
+    for partition, quality, part in _partitions(prepared):
+        asked = [
+            m for m in metrics if partition not in repeated or m in (options.primary_metric, SIZE)
+        ]
         for scope in _scopes(part, options, partition[0] not in options.controls):
-            for metric in metrics:
+            for metric in asked:
                 labels = dict(zip([*PARTITION, *GROUPING], [*partition, *scope.key], strict=True))
                 labels |= {"quality_metric": quality}
                 rows += _by_treatment(

@@ -12,7 +12,17 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "scripts", "schemas", "models", "paper", "profiles", "envs")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "schemas",
+    "models",
+    "studies",
+    "paper",
+    "profiles",
+    "envs",
+)
 TARGETS = {"paper", "figures", "statistics", "tables", "weightwatcher", "spectra"}
 
 FILES = """\

@@ -8,7 +8,7 @@ from atlas.io import read_json, write_json
 from atlas.job import logged, logger
 
 
-def ask_again(files: Mapping[str, Path], attempts: Path) -> list[str]:
+def retry(files: Mapping[str, Path], attempts: Path) -> list[str]:
     """Count one more attempt for each model that could not be reached; return them.
 
     The number of attempts is a parameter of the jobs that depend on it, so they run again, and so
@@ -26,7 +26,7 @@ def ask_again(files: Mapping[str, Path], attempts: Path) -> list[str]:
 
 if "snakemake" in globals():
     with logged(snakemake):
-        names = ask_again(
+        names = retry(
             {Path(path).stem: Path(path) for path in snakemake.params.spectra},
             Path(snakemake.params.attempts),
         )

@@ -1,0 +1,95 @@
+"""The study of published results as a whole, and the numbers by which its way in is checked."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
+STUDY = ("--configfile", "studies/published.yaml")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("published"),
+    pytest.mark.skipif(
+        not MIRROR.is_dir(), reason="no mirror of the published data is beside the checkout"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def published(blank, tmp_path_factory):
+    project = blank.copy(tmp_path_factory.mktemp("published") / "atlas")
+    path = project.path / "studies" / "published.yaml"
+    config = yaml.safe_load(path.read_text()) | {"network": {"mirror": str(MIRROR)}}
+    path.write_text(yaml.safe_dump(config))
+    project.snakemake("--cores", "2", *STUDY, "--", "paper")
+    return project
+
+
+def rows(project, name):
+    with (project.path / "results" / "published" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cells(project, table):
+    """The rows of one of the paper's tables, as lists of text."""
+    path = project.path / "results" / "published" / "paper" / "source" / "tables" / f"{table}.md"
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_model_is_there(published):
+    models = rows(published, "tables/models.csv")
+    counts = dict.fromkeys(("seed-keras", "natcom-2021", "osmr"), 0)
+    for row in models:
+        counts[row["collection"]] += 1
+    assert counts == {"seed-keras": 50, "natcom-2021": 40, "osmr": 311}
+    assert rows(published, "tables/excluded.csv") == []
+    versions = {(row["collection"], row["weightwatcher_version"]) for row in models}
+    assert versions == {("seed-keras", "0.6.1"), ("natcom-2021", "0.2.7"), ("osmr", "0.2.7")}
+
+
+def test_the_earlier_study_has_its_layers_and_failed_fits(published):
+    (row,) = [row for row in cells(published, "collections") if row[0] == "seed-keras"]
+    assert row[6:9] == ["50", "5,903", "546"]
+
+
+@pytest.mark.parametrize(
+    ("family", "n", "tau"),
+    [("vgg", 8, -0.928571), ("densenet", 4, -1), ("resnet", 5, -1)],
+)
+def test_weighted_alpha_orders_the_authors_series_as_they_published(published, family, n, tau):
+    (row,) = [
+        row
+        for row in rows(published, "statistics/correlations.csv")
+        if (row["collection"], row["comparison"], row["scope"]) == ("natcom-2021", "b", "family")
+        and (row["family"], row["metric"]) == (family, "alpha_weighted")
+        and (row["quality_metric"], row["treatment"]) == ("accuracy", "dropped")
+    ]
+    assert int(row["n"]) == n
+    assert float(row["kendall"]) == pytest.approx(tau, abs=1e-6)
+    heads, *body = cells(published, "family_metrics")
+    (shown,) = [r for r in body if r[0].startswith("natcom") and r[1] == family]
+    assert shown[2] == str(n)
+    assert shown[heads.index(r"$\hat\alpha$")] == f"{tau:.2f}"
+
+
+def test_a_b_are_answered_on_more_than_350_models(published):
+    found = {
+        (row["collection"], row["dataset"], row["comparison"]): row
+        for row in rows(published, "statistics/correlations.csv")
+        if row["scope"] in ("pooled", "within")
+        and (row["metric"], row["treatment"]) == ("alpha", "dropped")
+        and row["family"] == ""
+    }
+    asked = [row for key, row in found.items() if key[2] == "a" and row["kendall"]]
+    assert sum(int(row["n"]) for row in asked) > 350
+    assert all(row["kendall_low"] for row in asked)
+    assert sum(int(row["n"]) for key, row in found.items() if key[2] == "b" and row["kendall"]) > 300
+
+
+def test_a_second_run_does_nothing(published):
+    text = published.snakemake("--cores", "2", "--dry-run", *STUDY, "--", "paper").stdout
+    assert "Nothing to be done" in text
