@@ -100,6 +100,7 @@ rule retry:
         "envs/analysis.yaml"
     params:
         spectra=expand(SPECTRA, model=WEIGHED),
+        fetched=expand(FETCHED, set=published.SETS),
         attempts=ATTEMPTS_FILE,
     message:
         "Asking again for the models whose download failed"

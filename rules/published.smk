@@ -16,6 +16,7 @@ rule fetch_published:
     params:
         code=code("fetch_published"),
         registry=lambda wildcards: published.registry(wildcards.set),
+        attempt=lambda wildcards: ATTEMPTS.get(wildcards.set, 0),
     message:
         "Downloading {wildcards.set}"
     script:

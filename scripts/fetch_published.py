@@ -5,15 +5,18 @@ from pathlib import Path
 from atlas import published
 from atlas.download import Network
 from atlas.io import write_json
-from atlas.job import logged
+from atlas.job import logged, logger
 
 
 def fetch_published(name: str, network: Network, out: Path) -> None:
     """Download the set into the folder beside ``out``, and write there what was downloaded.
 
-    Raises KnownFailure where a file cannot be had: without it the study would be another one.
+    Raises KnownFailure where nothing can be had.
     """
-    write_json(out, published.fetch(name, out.with_suffix(""), network))
+    about = published.fetch(name, out.with_suffix(""), network)
+    for path, reason in about["missing"].items():
+        logger.warning("%s: %s", path, reason)
+    write_json(out, about)
 
 
 if "snakemake" in globals():

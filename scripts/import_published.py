@@ -34,8 +34,9 @@ def import_published(
             run |= {"published": about, "status": "ok"}
             summary["status"] = "ok"
         except KnownFailure as failure:
-            note_excluded(model, "published", failure)
-            summary = {"status": failure.status, "reason": failure.reason, "stage": "published"}
+            stage = failure.stage or "published"
+            note_excluded(model, stage, failure)
+            summary = {"status": failure.status, "reason": failure.reason, "stage": stage}
             run |= summary
         out = folder / model
         write_rows(out / "details.csv", COLUMNS, details)

@@ -9,25 +9,29 @@ from atlas.job import logged, logger
 
 
 def retry(files: Mapping[str, Path], attempts: Path) -> list[str]:
-    """Count one more attempt for each model that could not be reached; return them.
+    """Count one more attempt for each model or set that could not be reached; return them.
 
     The number of attempts is a parameter of the jobs that depend on it, so they run again, and so
-    does all that follows from them. ``files`` are the spectra by model.
+    does all that follows from them. ``files`` are the models' spectra and the sets' records by name.
     """
     again = [
-        model
-        for model, path in files.items()
-        if path.is_file() and spectra.about(path).get("unreachable")
+        name
+        for name, path in files.items()
+        if path.is_file()
+        and (read_json(path) if path.suffix == ".json" else spectra.about(path)).get("unreachable")
     ]
     counted = read_json(attempts) if attempts.is_file() else {}
-    write_json(attempts, counted | {model: counted.get(model, 0) + 1 for model in again})
+    write_json(attempts, counted | {name: counted.get(name, 0) + 1 for name in again})
     return again
 
 
 if "snakemake" in globals():
     with logged(snakemake):
         names = retry(
-            {Path(path).stem: Path(path) for path in snakemake.params.spectra},
+            {
+                Path(path).stem: Path(path)
+                for path in [*snakemake.params.spectra, *snakemake.params.fetched]
+            },
             Path(snakemake.params.attempts),
         )
         for name in names:

@@ -32,13 +32,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from atlas.errors import KnownFailure
+from atlas.errors import KnownFailure, Unreachable
 from atlas.metrics import averages
 from atlas.reference import COLUMNS
 
 if TYPE_CHECKING:
     from atlas.download import Network
 
+HOST = "https://raw.githubusercontent.com"
 REGISTRIES = Path(__file__).resolve().parents[2] / "models" / "published"
 
 
@@ -54,7 +55,7 @@ class Set:
     @property
     def base(self) -> str:
         """The address under which the set's files lie."""
-        parts = ["https://raw.githubusercontent.com", self.repository, self.commit, self.folder]
+        parts = [HOST, self.repository, self.commit, self.folder]
         return "/".join(part for part in parts if part)
 
 
@@ -127,7 +128,9 @@ def locate(location: str) -> tuple[str, str]:
 def fetch(name: str, folder: Path, network: Network) -> dict[str, Any]:
     """Download the files of a set into ``folder``, and say what was downloaded from where.
 
-    Asks the mirror first. Files that are there already are kept. Raises KnownFailure.
+    Asks the mirror first. Files that are there already are kept. A file that cannot be had is named
+    under ``missing`` with the reason, and its models are excluded; raises KnownFailure where that
+    would leave nothing, and for labels, of which a part would be another study.
     """
     from atlas.download import fetch_all
 
@@ -137,12 +140,23 @@ def fetch(name: str, folder: Path, network: Network) -> dict[str, Any]:
     bases: list[str | Mapping[str, str]] = [upstream]
     if network.mirror:
         bases.insert(0, f"{network.mirror.rstrip('/')}/{name}")
-    fetch_all(bases, registry(name), folder, network)
+    missing: dict[str, str] = {}
+    unreachable = False
+    try:
+        fetch_all(bases, registry(name), folder, network)
+    except KnownFailure as failure:
+        # What is there has been verified: a download is renamed when its checksum is right.
+        missing = {path: failure.reason for path in registry(name) if not (folder / path).is_file()}
+        unreachable = isinstance(failure, Unreachable)
+        if len(missing) == len(registry(name)) or not SETS[name].weightwatcher:
+            raise
     return {
         "set": name,
         "repository": SETS[name].repository,
         "commit": SETS[name].commit,
         "files": registry(name),
+        "missing": missing,
+        "unreachable": unreachable,
     }
 
 
@@ -158,6 +172,9 @@ def read(
     """
     name, model = locate(location)
     files = _files(name, model)
+    for path in files:
+        if not (folder / path).is_file():
+            raise KnownFailure("failed", f"{path} of {name} could not be downloaded", "obtain")
     if name == "seed-keras":
         details = [_modern(row) for row in _rows(folder / files[0])]
         summary = averages(details)

@@ -1,13 +1,21 @@
 """Published results: what is read from the sets as they are, and what their traps are."""
 
+import csv
+import sys
 from pathlib import Path
 
 import pytest
 
-from atlas import published
-from atlas.errors import KnownFailure
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
 
-MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
+from server import Fault, Server  # noqa: E402
+
+from atlas import published  # noqa: E402
+from atlas.download import Network  # noqa: E402
+from atlas.errors import KnownFailure  # noqa: E402
+
+MIRROR = ROOT.parent / "shared" / "published"
 mirrored = pytest.mark.skipif(
     not MIRROR.is_dir(), reason="the mirror of the published data is not beside the checkout"
 )
@@ -92,3 +100,45 @@ def test_an_unknown_location_is_answered_with_the_way_out(location, message):
     with pytest.raises(LookupError) as caught:
         published.locate(location)
     assert message in caught.value.args[0]
+
+
+@mirrored
+def test_every_file_is_named_as_in_its_repository():
+    """Address, commit and checksum, as the mirror's own list has them."""
+    with (MIRROR / "MANIFEST.csv").open(newline="") as file:
+        listed = {row["path"]: row for row in csv.DictReader(file)}
+    for name, found in published.SETS.items():
+        sources = published._sources(name)
+        for path, digest in published.registry(name).items():
+            row = listed[f"{name}/{path}"]
+            folder = f"{found.folder}/" if found.folder else ""
+            assert row["sha256"] == digest
+            assert row["source_path"] == f"{folder}{sources[path]}"
+            assert (row["source_repo"], row["commit"]) == (
+                f"https://github.com/{found.repository}",
+                found.commit,
+            )
+            assert found.base.endswith(f"{found.repository}/{found.commit}/{folder}".rstrip("/"))
+
+
+@mirrored
+def test_a_file_that_cannot_be_had_excludes_its_models_and_no_others(tmp_path, monkeypatch):
+    with Server(MIRROR) as running:
+        monkeypatch.setattr(published, "HOST", f"{running.url}/nothing")
+        running.fault("RS50/details.csv", always=Fault("status", 404))
+        network = Network(f"{running.url}/files", timeout=0.5, retries=0)
+        about = published.fetch("seed-keras", tmp_path / "seed-keras", network)
+    assert list(about["missing"]) == ["results/ResNetRS/RS50/details.csv"]
+    with pytest.raises(KnownFailure, match="could not be downloaded"):
+        published.read(tmp_path / "seed-keras", "seed-keras/ResNetRS/RS50")
+    assert published.read(tmp_path / "seed-keras", "seed-keras/ResNetRS/RS101")[1]["layers"]
+
+
+@mirrored
+def test_labels_of_which_a_part_is_missing_are_none(tmp_path, monkeypatch):
+    with Server(MIRROR) as running:
+        monkeypatch.setattr(published, "HOST", f"{running.url}/nothing")
+        running.fault("results-sketch.csv", always=Fault("status", 404))
+        network = Network(f"{running.url}/files", timeout=0.5, retries=0)
+        with pytest.raises(KnownFailure, match=r"1 of 7 files could not be downloaded"):
+            published.fetch("timm-results", tmp_path, network)

@@ -87,7 +87,9 @@ def test_a_b_are_answered_on_more_than_350_models(published):
     asked = [row for key, row in found.items() if key[2] == "a" and row["kendall"]]
     assert sum(int(row["n"]) for row in asked) > 350
     assert all(row["kendall_low"] for row in asked)
-    assert sum(int(row["n"]) for key, row in found.items() if key[2] == "b" and row["kendall"]) > 300
+    assert (
+        sum(int(row["n"]) for key, row in found.items() if key[2] == "b" and row["kendall"]) > 300
+    )
 
 
 def test_a_second_run_does_nothing(published):
