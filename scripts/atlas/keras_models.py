@@ -1,10 +1,11 @@
 """Keras models: Keras Applications, and users' own ``.keras`` and ``.h5`` files.
 
-They are read on TensorFlow, or on the backend that KERAS_BACKEND names. The rules on which weights
-count as layer matrices restate what weightwatcher 0.7.7 does with a Keras model; the audit holds
-them against weightwatcher itself. It looks at the model's own layers only (not into nested models
-or layers made of layers), knows them by words in the name of their class, and takes the first
-weight of each.
+They are read on TensorFlow, or on the backend that KERAS_BACKEND names. RegNet and ResNetRS, which
+Keras 3 no longer has, are those of Keras 2 (the package tf_keras), always on TensorFlow. The rules
+on which weights count as layer matrices restate what weightwatcher 0.7.7 does with a Keras model;
+the audit holds them against weightwatcher itself. It looks at the model's own layers only (not into
+nested models or layers made of layers), knows them by words in the name of their class, and takes
+the first weight of each.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import types
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -59,6 +62,17 @@ Fetch = Callable[[str, Path, str | None], None]
 
 FLATTENED = "flattened"
 
+LEGACY = "tf_keras"
+LEGACY_APPLICATIONS = (
+    *(
+        f"RegNet{kind}{size:03}"
+        for kind in "XY"
+        for size in (2, 4, 6, 8, 16, 32, 40, 64, 80, 120, 160, 320)
+    ),
+    *(f"ResNetRS{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
+)
+"""What Keras 2 has and Keras 3 has not; known here so that listing needs no TensorFlow."""
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -88,7 +102,8 @@ class Layout:
 def applications() -> dict[str, Callable[..., keras.Model]]:
     """The functions of ``keras.applications`` that build a model, by name, sorted.
 
-    Raises KnownFailure where Keras is not installed.
+    Those of Keras 2 alone are among them. Raises KnownFailure where Keras is not installed; they do
+    so when called, where tf_keras is not.
     """
     found = {
         name: value
@@ -96,7 +111,13 @@ def applications() -> dict[str, Callable[..., keras.Model]]:
         if inspect.isfunction(value)
         and {"include_top", "weights"} <= inspect.signature(value).parameters.keys()
     }
+    for name in LEGACY_APPLICATIONS:
+        found.setdefault(name, partial(_legacy, name))
     return dict(sorted(found.items()))
+
+
+def _legacy(name: str, **options: Any) -> keras.Model:
+    return getattr(_package(LEGACY).applications, name)(**options)
 
 
 def build(name: str, include_top: bool = True, pretrained: bool = True) -> keras.Model:
@@ -110,9 +131,10 @@ def build(name: str, include_top: bool = True, pretrained: bool = True) -> keras
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise KnownFailure("failed", f"Keras Applications have no {name!r}{hint}")
-    _keras().utils.clear_session(free_memory=False)
+    package = _package(LEGACY) if name in LEGACY_APPLICATIONS else _keras()
+    package.backend.clear_session()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _redirected(package):
             # Without a top the size of images is open; the weights are the same for any.
             warnings.filterwarnings("ignore", message="`input_shape` is undefined")
             return known[name](include_top=include_top, weights="imagenet" if pretrained else None)
@@ -125,15 +147,13 @@ def build(name: str, include_top: bool = True, pretrained: bool = True) -> keras
 
 @contextmanager
 def downloads_through(fetch: Fetch) -> Iterator[list[WeightsFile]]:
-    """Let Keras get its weights by ``fetch(origin, path, known_hash)`` within the block.
+    """Let ``build`` get its weights by ``fetch(origin, path, known_hash)`` within the block.
 
     The files stay where Keras keeps them (``KERAS_HOME`` or ``~/.keras``, then ``models``). A cached
     file is used if it has the hash that Keras knows; else it is fetched beside, checked and renamed.
     ``known_hash`` is ``md5:...``, ``sha256:...`` or None where Keras knows none. Yields a list that
     the files used are appended to. Raises KnownFailure where a download fails or has another hash.
     """
-    # Every module of the applications looks the function up here whenever it is called.
-    file_utils = _submodule("keras.src.utils.file_utils")
     used: list[WeightsFile] = []
 
     def get_file(
@@ -156,12 +176,28 @@ def downloads_through(fetch: Fetch) -> Iterator[list[WeightsFile]]:
         used.append(WeightsFile(path, cached))
         return str(path)
 
-    original = file_utils.get_file
-    file_utils.get_file = get_file
+    token = _get_file.set(get_file)
     try:
         yield used
     finally:
-        file_utils.get_file = original
+        _get_file.reset(token)
+
+
+_get_file: ContextVar[Callable[..., str] | None] = ContextVar("get_file", default=None)
+
+
+@contextmanager
+def _redirected(package: types.ModuleType) -> Iterator[None]:
+    """Let a package's applications download as ``downloads_through`` says, if within one."""
+    # Every module of the applications looks the function up here whenever it is called.
+    where = "tf_keras.src.utils.data_utils" if _is_legacy(package) else "keras.src.utils.file_utils"
+    module = importlib.import_module(where)
+    original = module.get_file
+    module.get_file = _get_file.get() or original
+    try:
+        yield
+    finally:
+        module.get_file = original
 
 
 def load(path: Path) -> keras.Model:
@@ -193,12 +229,12 @@ def tensors(model: keras.Model) -> tuple[dict[str, torch.Tensor], list[Tensor]]:
     """
     import torch
 
-    keras = _keras()
+    convert_to_numpy = _keras().ops.convert_to_numpy
     if any(not layer.built for layer in model.layers):
         raise KnownFailure("failed", "the Keras model was never built, so it has no weights")
     state, found = {}, []
     for item in _walk(model):
-        value = np.asarray(keras.ops.convert_to_numpy(item.variable))
+        value = np.asarray(convert_to_numpy(item.variable))
         if np.issubdtype(value.dtype, np.integer) or value.dtype == bool:
             continue  # counters and seeds
         value = item.layout.store(value.astype(np.float32))
@@ -213,14 +249,13 @@ def with_weights(identity: Mapping[str, Any], state: Mapping[str, Any]) -> keras
 
     Raises KnownFailure where the model cannot be built or the weights do not fit it.
     """
-    keras = _keras()
     if identity["source"] == "keras":
         top = identity.get("include_top")
         model = build(identity["location"], True if top is None else top, pretrained=False)
     else:
         model = load(Path(identity["location"]))
     for item in _walk(model):
-        dtype = keras.backend.standardize_dtype(item.variable.dtype)
+        dtype = _keras().backend.standardize_dtype(item.variable.dtype)
         if not dtype.startswith(("float", "bfloat")):
             continue
         stored = state.get(item.key)
@@ -234,20 +269,18 @@ def with_weights(identity: Mapping[str, Any], state: Mapping[str, Any]) -> keras
 def for_weightwatcher(model: keras.Model) -> Iterator[Any]:
     """What to hand weightwatcher so that its own Keras code reads the model, on any backend.
 
-    On TensorFlow this is the model. On another backend two things would keep weightwatcher from it:
-    it takes any class with "torch" in its ancestry for a PyTorch module (and finds no ``weight`` in
-    it), so it is given an object with nothing but the model's ``layers``; and it imports
-    ``tensorflow``, of which it uses only the name ``keras`` to tell layers' classes. Where
-    TensorFlow is not loaded, ``tensorflow.keras`` is therefore Keras itself within the block, as it
-    is with TensorFlow. Everything else is weightwatcher's own.
+    weightwatcher imports ``tensorflow``, of which it uses only the name ``keras`` to tell layers'
+    classes: within the block that is the package that the model is of, be TensorFlow there or not.
+    On TensorFlow, what is handed over is the model. On another backend weightwatcher would take any
+    class with "torch" in its ancestry for a PyTorch module (and find no ``weight`` in it), so it is
+    given an object with nothing but the model's ``layers``. Everything else is its own.
     """
-    keras = _keras()
-    if keras.backend.backend() == "tensorflow":
-        yield model
-        return
-    stand_in = nullcontext() if "tensorflow" in sys.modules else _tensorflow_is(keras)
-    with stand_in:
-        yield KerasLayers(model.layers)
+    package = _package_of(model)
+    with _as_tensorflow_keras(package):
+        if _is_legacy(package) or package.backend.backend() == "tensorflow":
+            yield model
+        else:
+            yield KerasLayers(model.layers)
 
 
 class KerasLayers:
@@ -258,16 +291,25 @@ class KerasLayers:
 
 
 @contextmanager
-def _tensorflow_is(keras: types.ModuleType) -> Iterator[None]:
-    stand_in = types.ModuleType("tensorflow")
-    stand_in.keras, stand_in.__version__ = keras, f"absent; Keras {keras.__version__}"
-    stand_in.__spec__ = importlib.machinery.ModuleSpec("tensorflow", None)  # for find_spec
-    sys.modules["tensorflow"], sys.modules["tensorflow.keras"] = stand_in, keras
+def _as_tensorflow_keras(package: types.ModuleType) -> Iterator[None]:
+    """Let ``tensorflow.keras`` be this package, with an empty ``tensorflow`` where it is not loaded."""
+    names = "tensorflow", "tensorflow.keras"
+    before = {name: sys.modules[name] for name in names if name in sys.modules}
+    tensorflow = before.get("tensorflow")
+    if tensorflow is None:
+        tensorflow = types.ModuleType("tensorflow")
+        tensorflow.__version__ = f"absent; Keras {package.__version__}"
+        tensorflow.__spec__ = importlib.machinery.ModuleSpec("tensorflow", None)  # for find_spec
+    own = vars(tensorflow).get("keras")
+    tensorflow.keras = package
+    sys.modules.update(zip(names, (tensorflow, package), strict=True))
     try:
         yield
     finally:
-        for name in "tensorflow", "tensorflow.keras":
+        tensorflow.keras = own
+        for name in names:
             sys.modules.pop(name, None)
+        sys.modules.update(before)
 
 
 @dataclass(frozen=True)
@@ -307,12 +349,11 @@ def _walk(model: keras.Model) -> Iterator[_Variable]:
         weights = layer.weights
         first = weights[0] if weights and layer_type in ANALYSED else None
         for owner, prefix in _owners(layer, layer.name):
-            for variable in owner._trainable_variables + owner._non_trainable_variables:
+            for variable, parameter in _own_variables(owner):
                 if id(variable) in seen:
                     continue  # a layer used twice has its weights once
                 seen.add(id(variable))
-                parameter = any(variable is own for own in owner._trainable_variables)
-                key = _unique(f"{prefix}/{variable.name}", keys)
+                key = _unique(f"{prefix}/{_name(variable)}", keys)
                 shape = tuple(variable.shape)
                 if variable is first and not (layer_type == CONV2D and len(shape) != 4):
                     layout = _as_weightwatcher_reads(shape, layer_type)
@@ -334,20 +375,33 @@ def _walk(model: keras.Model) -> Iterator[_Variable]:
         if id(variable) not in seen:
             seen.add(id(variable))
             shape = tuple(variable.shape)
-            key = _unique(f"{model.name}/{variable.name}", keys)
+            key = _unique(f"{model.name}/{_name(variable)}", keys)
             yield _Variable(variable, key, _plain(shape), variable.trainable, reason=NO_WEIGHT)
 
 
 def _owners(layer: keras.Layer, prefix: str) -> Iterator[tuple[keras.Layer, str]]:
     """A layer and the layers within it, in the order in which Keras lists their weights."""
     yield layer, prefix
-    for inner in layer._layers:
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
         yield from _owners(inner, f"{prefix}/{inner.name}")
+
+
+def _own_variables(layer: keras.Layer) -> Iterator[tuple[Any, bool]]:
+    """The variables of a layer that are not within another, and whether each is a parameter."""
+    kind = "weights" if _is_legacy(_package_of(layer)) else "variables"
+    for prefix, parameter in ("_trainable", True), ("_non_trainable", False):
+        for variable in getattr(layer, f"{prefix}_{kind}"):
+            yield variable, parameter
+
+
+def _name(variable: Any) -> str:
+    """A variable's own name; in Keras 2 it is the last part of ``<layer>/<name>:0``."""
+    return variable.name.rpartition("/")[2].removesuffix(":0")
 
 
 def _type_of(layer: keras.Layer) -> str:
     """weightwatcher's layer type: by the layer's class, or words in its qualified name."""
-    layers = _keras().layers
+    layers = _package_of(layer).layers
     text = str(type(layer)).lower()
     for kind, word, layer_type in (
         (layers.Dense, "dense", DENSE),
@@ -387,7 +441,7 @@ def _where_misread(layer: keras.Layer, shape: tuple[int, ...], layer_type: str) 
     """The type that puts right what weightwatcher misreads in its layout, or an empty text."""
     if layer_type == CONV1D and len(shape) == 3:
         return CONV_LAST
-    if isinstance(layer, _keras().layers.EinsumDense) and len(shape) > 2:
+    if isinstance(layer, _package_of(layer).layers.EinsumDense) and len(shape) > 2:
         for axes in _einsum_axes(layer):
             if axes == (0,):
                 return DENSE_FIRST
@@ -410,8 +464,8 @@ def _as_it_is(owner: keras.Layer, variable: Any) -> tuple[Layout, str]:
 
     The type is empty for what is no kernel.
     """
-    layers = _keras().layers
-    shape, name = tuple(variable.shape), variable.name
+    layers = _package_of(owner).layers
+    shape, name = tuple(variable.shape), _name(variable)
     kind = type(owner).__name__
     if isinstance(owner, layers.EinsumDense) and name == "kernel":
         inputs, outputs = _einsum_axes(owner)
@@ -442,9 +496,9 @@ def _why_not(layer: keras.Layer, owner: keras.Layer, variable: Any) -> str:
     kind, inner = type(layer).__name__, type(owner).__name__
     if "norm" in inner.lower():
         return f"a normalisation ({inner})"
-    if len(variable.shape) < 2 or variable.name.endswith("bias"):
+    if len(variable.shape) < 2 or _name(variable).endswith("bias"):
         return NO_WEIGHT
-    if owner is not layer and isinstance(layer, _keras().Model):
+    if owner is not layer and isinstance(layer, _package_of(layer).Model):
         return "in a nested model, where weightwatcher does not look"
     if _type_of(layer) in ANALYSED:
         return f"not the first weight of its layer ({kind})"
@@ -475,12 +529,27 @@ def _unique(key: str, taken: set[str]) -> str:
 
 
 def _keras() -> types.ModuleType:
-    """Keras, imported once: on TensorFlow where that is installed, else PyTorch, quietly.
+    return _package("keras")
 
-    Raises KnownFailure where it is not installed.
+
+def _is_legacy(package: types.ModuleType) -> bool:
+    return package.__name__ == LEGACY
+
+
+def _package_of(layer: keras.Layer) -> types.ModuleType:
+    """The package that a layer, or a model, is of: Keras or tf_keras."""
+    legacy = sys.modules.get(LEGACY)
+    return legacy if legacy and isinstance(layer, legacy.layers.Layer) else _keras()
+
+
+def _package(name: str) -> types.ModuleType:
+    """Keras or tf_keras, imported once and quietly.
+
+    Keras is on TensorFlow where that is installed, else PyTorch. Raises KnownFailure where the
+    package is not installed.
     """
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
+    if package := sys.modules.get(name):
+        return package
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU is of no use here, and would be filled
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -492,15 +561,13 @@ def _keras() -> types.ModuleType:
             # compiler is imported later (timm does so).
             if importlib.util.find_spec("triton") is not None:
                 importlib.import_module("triton")
-            return importlib.import_module("keras")
+            return importlib.import_module(name)
     except ImportError as error:
-        reason = f"Keras is not installed (pip install 'alpha-atlas[keras]'): {_first_line(error)}"
-        raise KnownFailure("failed", reason) from None
-
-
-def _submodule(name: str) -> types.ModuleType:
-    _keras()
-    return importlib.import_module(name)
+        reason = {
+            "keras": "Keras is not installed (make install)",
+            LEGACY: f"it needs the package {LEGACY} (make .venv/keras.installed)",
+        }[name]
+        raise KnownFailure("failed", f"{reason}: {_first_line(error)}") from None
 
 
 @contextmanager
@@ -521,7 +588,8 @@ def _quiet_stderr() -> Iterator[None]:
 def _cache(cache_dir: str | None) -> Path:
     """Where Keras keeps its files: KERAS_HOME, or a folder in the home or temporary directory."""
     home = cache_dir or os.environ.get("KERAS_HOME")
-    base = Path(home or _submodule("keras.src.backend.config").keras_home()).expanduser()
+    config = importlib.import_module("keras.src.backend.config")
+    base = Path(home or config.keras_home()).expanduser()
     if home:
         base.mkdir(parents=True, exist_ok=True)
     return base if os.access(base, os.W_OK) else Path(tempfile.gettempdir(), ".keras")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from atlas import keras_models, metrics, reference, spectra
+from atlas.errors import KnownFailure
 from atlas.weights import save
 
 OPTIONS = {"min_evals": 2, "max_evals": 15000, "max_N": 50000}
@@ -103,9 +104,14 @@ def main(folder):
     mine, _, state = ours(model, folder)
     its = theirs(model)
     np.savez(Path(folder) / "state.npz", **{key: np.asarray(v) for key, v in state.items()})
+    try:
+        keras_models.build("RegNetX002", pretrained=False)
+    except KnownFailure as failure:
+        legacy = failure.reason
     found = {
         "backend": sys.modules["keras"].backend.backend(),
         "left": [name for name in sys.modules if name.startswith("tensorflow")],
+        "legacy": legacy,
         "mine": mine[NUMBERS].to_dict("records"),
         "its": its[NUMBERS].to_dict("records"),
     }

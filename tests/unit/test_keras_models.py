@@ -1,5 +1,6 @@
 """Keras models: their layers as weightwatcher has them, on any backend; files and downloads."""
 
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -26,6 +27,14 @@ import keras_env  # noqa: E402
 from keras_env import heavy_tailed, mobile, odd, ours, theirs  # noqa: E402
 
 WEIGHTWATCHERS_OWN = ["layer_id", "name", "longname", "layer_type", "N", "M", "rf"]
+TF_KERAS = pytest.mark.skipif(
+    importlib.util.find_spec("tf_keras") is None, reason="tf_keras is not installed"
+)
+
+
+def legacy(*values):
+    """A parameter that needs tf_keras."""
+    return pytest.param(*values, marks=TF_KERAS)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +77,11 @@ def as_described(model):
     return rows
 
 
-@pytest.mark.parametrize("make", [odd, mobile])
+def regnet():
+    return heavy_tailed(keras_models.build("RegNetX002", pretrained=False))
+
+
+@pytest.mark.parametrize("make", [odd, mobile, legacy(regnet)])
 def test_a_model_gives_weightwatchers_layers_and_numbers(make, tmp_path):
     model = make()
     mine, rows, _ = ours(model, tmp_path)
@@ -80,12 +93,41 @@ def test_a_model_gives_weightwatchers_layers_and_numbers(make, tmp_path):
     assert counted == sum(int(np.prod(v.shape)) for v in model.trainable_weights)
 
 
-@pytest.mark.parametrize("name", ["NASNetMobile", "EfficientNetV2B0", "ConvNeXtTiny", "ResNet50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("NASNetMobile", "EfficientNetV2B0", "ConvNeXtTiny", "ResNet50"),
+        *map(legacy, ("RegNetY002", "ResNetRS50")),
+    ],
+)
 def test_an_applications_layers_are_weightwatchers(name):
     model = keras_models.build(name, pretrained=False)
     assert as_described(model) == described(model)
-    again = keras_models.build(name, pretrained=False)
-    assert [v.path for v in again.weights] == [v.path for v in model.weights]
+    state, _ = keras_models.tensors(model)
+    again, _ = keras_models.tensors(keras_models.build(name, pretrained=False))
+    assert list(again) == list(state)
+
+
+@TF_KERAS
+def test_weightwatcher_tells_layers_by_the_classes_of_the_models_own_package():
+    import tensorflow
+    import tf_keras
+
+    before = vars(tensorflow).get("keras"), sys.modules.get("tensorflow.keras")
+    layers = tf_keras.layers
+    model = tf_keras.Sequential([layers.Input((4,)), layers.LayerNormalization(), layers.Dense(3)])
+    for mine, package in (model, tf_keras), (keras.Sequential([keras.layers.Input((4,))]), keras):
+        with pytest.raises(ZeroDivisionError), keras_models.for_weightwatcher(mine):
+            assert importlib.import_module("tensorflow.keras") is tensorflow.keras is package
+            raise ZeroDivisionError
+        assert (vars(tensorflow).get("keras"), sys.modules.get("tensorflow.keras")) == before
+    types = {layer.name: keras_models._type_of(layer) for layer in model.layers}
+    with keras_models.for_weightwatcher(model) as readable:
+        from weightwatcher import weightwatcher
+
+        weightwatcher.WeightWatcher(model=readable)  # imports what it knows layers by
+        its = {x.name: str(weightwatcher.KerasLayer(x, 0).the_type) for x in readable.layers}
+    assert types == its == {"layer_normalization": "norm", "dense": "dense"}
 
 
 def test_the_complete_layers_have_the_matrices_that_keras_computes_with(odd_model, tmp_path):
@@ -126,6 +168,7 @@ def test_another_backend_gives_the_same_weights_and_weightwatcher_the_same_numbe
     subprocess.run(command, env=environment, check=True, timeout=120)
     found = read_json(tmp_path / "found.json")
     assert found["backend"] == "torch" and found["left"] == []
+    assert found["legacy"].startswith("it needs the package tf_keras (make .venv/keras.installed)")
     its = theirs(odd_model)[keras_env.NUMBERS]
     for there in found["mine"], found["its"]:
         there = pd.DataFrame(there)
@@ -177,12 +220,33 @@ def test_without_its_top_a_model_has_no_classifier():
 def test_every_application_is_found_and_an_unknown_one_is_told():
     known = list(keras_models.applications())
     assert known == sorted(known) and len(known) >= 38
-    assert {"EfficientNetB0", "ConvNeXtTiny", "NASNetLarge", "Xception"} <= set(known)
+    assert {"EfficientNetB0", "ConvNeXtTiny", "NASNetLarge", "RegNetY320"} <= set(known)
     with pytest.raises(
         KnownFailure, match="no 'EfficientNetB'; did you mean EfficientNetB"
     ) as told:
         keras_models.build("EfficientNetB")
     assert told.value.status == "failed"
+
+
+@TF_KERAS
+def test_the_applications_that_keras_3_lacks_are_those_of_tf_keras():
+    import tf_keras
+
+    options = {"include_top", "weights", "classes", "pooling"}
+    there = {
+        name
+        for name, value in vars(tf_keras.applications).items()
+        if callable(value) and options <= set(getattr(value, "__code__", options).co_varnames)
+    }
+    assert set(keras_models.applications()) == there
+    assert set(keras_models.LEGACY_APPLICATIONS) == there - set(vars(keras.applications))
+
+
+def test_where_tf_keras_is_not_installed_its_applications_say_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf_keras", None)
+    with pytest.raises(KnownFailure, match=r"needs the package tf_keras \(make .venv/keras.ins"):
+        keras_models.build("RegNetX002", pretrained=False)
+    assert keras_models.build("MobileNet", pretrained=False)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -201,9 +265,10 @@ def test_a_file_is_loaded_and_rebuilt_with_other_weights(small, tmp_path, suffix
         keras_models.with_weights({"source": "file", "location": str(path)}, {})
 
 
-def test_an_application_is_rebuilt_with_its_weights(tmp_path):
-    identity = {"source": "keras", "location": "MobileNetV2", "include_top": False}
-    model = heavy_tailed(keras_models.build("MobileNetV2", False, pretrained=False))
+@pytest.mark.parametrize("name", ["MobileNetV2", legacy("RegNetX002")])
+def test_an_application_is_rebuilt_with_its_weights(name):
+    identity = {"source": "keras", "location": name, "include_top": False}
+    model = heavy_tailed(keras_models.build(name, False, pretrained=False))
     state, _ = keras_models.tensors(model)
     rebuilt = keras_models.with_weights(identity, state)
     pairs = zip(model.weights, rebuilt.weights, strict=True)
@@ -282,7 +347,44 @@ def test_weights_are_downloaded_once_to_keras_own_place(tmp_path, monkeypatch):
     assert keras.src.utils.file_utils.get_file is original
 
 
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "NASNetMobile", "EfficientNetB0"])
+@TF_KERAS
+@pytest.mark.parametrize("include_top", [True, False])
+def test_tf_keras_downloads_in_the_same_way(include_top, tmp_path, monkeypatch):
+    from tf_keras.src.applications import regnet
+    from tf_keras.src.utils import data_utils
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    there = heavy_tailed(keras_models.build("RegNetX002", include_top, pretrained=False))
+    there.save_weights(tmp_path / "there.h5")
+    digest = hashlib.md5((tmp_path / "there.h5").read_bytes()).hexdigest()
+    monkeypatch.setitem(regnet.WEIGHTS_HASHES, "x002", (digest, digest))
+    calls = []
+
+    def fetch(origin, path, known_hash):
+        calls.append((origin, known_hash))
+        path.write_bytes((tmp_path / "there.h5").read_bytes())
+
+    original = data_utils.get_file
+    for cached in False, True:
+        with keras_models.downloads_through(fetch) as used:
+            model = keras_models.build("RegNetX002", include_top)
+        name = f"regnetx002{'' if include_top else '_notop'}.h5"
+        path = tmp_path / "home" / "models" / name
+        assert used == [keras_models.WeightsFile(path, cached)]
+        pairs = zip(model.weights, there.weights, strict=True)
+        assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in pairs)
+    host = "https://storage.googleapis.com/tensorflow/keras-applications/regnet/"
+    assert calls == [(host + name, f"md5:{digest}")]
+    assert data_utils.get_file is original
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("MobileNetV3Small", "NASNetMobile", "EfficientNetB0"),
+        *map(legacy, ("RegNetY002", "ResNetRS50")),
+    ],
+)
 def test_a_file_with_another_hash_is_refused_and_not_kept(name, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     hashes = []
@@ -299,16 +401,15 @@ def test_a_file_with_another_hash_is_refused_and_not_kept(name, tmp_path, monkey
 
 
 def test_a_cached_file_with_another_hash_is_fetched_anew(tmp_path, monkeypatch):
-    import hashlib
-
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "file.h5").write_bytes(b"half")
     for algorithm in "md5", "sha256":
         digest = hashlib.new(algorithm, b"whole").hexdigest()
         with keras_models.downloads_through(lambda o, path, h: path.write_bytes(b"whole")) as used:
-            get = keras.src.utils.file_utils.get_file
-            path = get("file.h5", "https://x/file.h5", cache_subdir="models", file_hash=digest)
+            with keras_models._redirected(keras):
+                get = keras.src.utils.file_utils.get_file
+                path = get("file.h5", "https://x/file.h5", cache_subdir="models", file_hash=digest)
         assert Path(path).read_bytes() == b"whole"
         assert used[0].cached is (algorithm == "sha256")
 
