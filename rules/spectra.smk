@@ -11,11 +11,11 @@ rule compute_spectra:
         "results/spectra/logs/{model}.log",
     benchmark:
         "results/spectra/benchmarks/{model}.tsv"
+    # Before any further download: a model's weights are deleted as soon as this is done.
+    priority: 10
     conda:
         "../envs/analysis.yaml"
     threads: 1
-    # Before any further download: a model's weights are deleted as soon as this is done.
-    priority: 10
     params:
         code=code("compute_spectra"),
         options=STUDY.config["spectra"],

@@ -40,9 +40,9 @@ rule run_weightwatcher:
         LOGS / "reference" / "{model}.log",
     benchmark:
         BENCHMARKS / "reference" / "{model}.tsv"
+    priority: 10
     conda:
         "../envs/torch.yaml"
-    priority: 10
     params:
         code=code("run_weightwatcher"),
         identity=identity,
