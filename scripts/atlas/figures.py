@@ -277,6 +277,12 @@ class Part:
         extra += [f"weightwatcher {self.version}"] * (len({part.version for part in same}) > 1)
         return ", ".join([self.collection or "no collection", *filter(None, extra)])
 
+    def full_name(self, parts: Sequence[Part]) -> str:
+        """The name, and the data set where the name does not tell it."""
+        name = self.name(parts)
+        told = not self.dataset or self.dataset in name.split(", ")
+        return name if told else f"{name} ({self.dataset})"
+
 
 def _parts(models: pd.DataFrame, quality: str, controls: Iterable[str]) -> list[Part]:
     """The parts with any quality, the largest first; controls are none.
@@ -617,7 +623,7 @@ def _block(
     one = len(families) == 1
     scope = {"comparison": "b", "scope": "family", "family": families[0]} if one else {}
     scope = scope or {"comparison": "a", "scope": "pooled", "family": ""}
-    title = f"{part.name(parts)}{f' ({part.dataset})' if part.dataset else ''}: "
+    title = f"{part.full_name(parts)}: "
     title += _many(models["model"].nunique(), "model")
     title += "" if one else f" of {_many(len(families), 'family')}"
     handles = []
@@ -737,7 +743,10 @@ def within_families(
     sizes = _common_sizes(panels)
     for ax, (part, family) in zip(axes, panels, strict=False):
         labels += _family_panel(ax, part, family, colours, sizes, ask)
-        name = _title_of(family, part.name(parts), len(parts) > 1)
+        # The short name does where no other panel has this family of this collection.
+        twins = sum((p.collection, f) == (part.collection, family) for p, f in panels) > 1
+        within = part.name(parts) if twins else part.collection
+        name = _title_of(family, within, len(parts) > 1)
         if one_quality and not ax.get_subplotspec().is_first_col():
             ax.set_ylabel("")
         rows = [
@@ -1370,7 +1379,7 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
         else _row(rows, **(pick | {"family": part.families[0]}), comparison="b", scope="family"),
         "c": _row(rows, **pick, comparison="c", scope="within"),
     }
-    title = f"{part.name(parts)}{f' ({part.dataset})' if part.dataset else ''}: "
+    title = f"{part.full_name(parts)}: "
     title += f"{_many(part.models['model'].nunique(), 'model')}; "
     title += f"Kendall's τ with {100 * ask.confidence:g} % interval, the theory expects τ < 0"
     columns = 3 if look.wide_mm >= 120 else 1

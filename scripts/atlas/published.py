@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atlas.errors import KnownFailure, Unreachable
-from atlas.metrics import averages
 from atlas.reference import COLUMNS
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def read(
     details; else the weights of the analysed layers are counted. Raises KnownFailure for a model that is not
     in the set.
     """
+    from atlas.metrics import averages
+
     name, model = locate(location)
     files = _files(name, model)
     for path in files:

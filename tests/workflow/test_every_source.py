@@ -260,3 +260,18 @@ def test_labels_of_timm_are_looked_up_by_name_and_resolution(built, tmp_path):
     expected = next(r for r in labels if (r["model"], r["img_size"]) == (LITE0, "224"))
     assert float(found["imagenet-1k"]) == float(expected["top1"])
     assert len(found) == 6
+
+
+@pytest.mark.slow
+def test_complete_layers_agree_with_weightwatcher_where_both_take_them(built, tmp_path):
+    project = built.copy(tmp_path / "atlas")
+    project.configure(lambda config: config["spectra"].update(layers="complete"))
+    environment = project_environment(built)
+    jobs = project.jobs(env=environment)
+    assert jobs["compute_spectra"] == jobs["fit_layers"] == 9
+    assert "run_weightwatcher" not in jobs
+    project.snakemake("--cores", "2", "paper", env=environment)
+    audit = rows_of(project.path / "results" / "small" / "audit.csv")
+    assert all(row["layers"] == row["agree"] != "0" for row in audit), audit
+    text = (project.path / "results/small/paper/source/text/fits.md").read_text()
+    assert "layers_taken" in text
