@@ -338,6 +338,10 @@ SOURCES = {
     ),
     "timm": ("from the library timm, with its published results", "timm"),
     "keras": ("from Keras Applications, with its published results", "keras"),
+    "huggingface": (
+        "from repositories on the Hugging Face hub, with the quality that the model list gives",
+        "huggingface",
+    ),
     "published": ("whose WeightWatcher results others have published", "published"),
 }
 

@@ -685,6 +685,11 @@ def _wrong_file(values: Mapping[str, Cell], base: Path) -> Iterator[tuple[str, s
                 if missing:
                     names = ", ".join(each.name for each in missing[:3])
                     yield "location", f"{location!r} needs files that are not there: {names}"
+        elif values["sha256"] is not None:
+            yield (
+                "sha256",
+                "is that of one model, and this is a folder of checkpoints; leave it blank",
+            )
 
 
 _NAMES = {

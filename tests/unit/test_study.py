@@ -441,6 +441,12 @@ def test_wrong_number_of_cells(base, row, expected):
         ({"location": "mine/a.pkl"}, "location", ["does not end in one of .safetensors"]),
         ({"location": "weights/a.pth"}, "location", ["pipeline deletes files", "move it"]),
         ({"location": "mine/../results/x/a.pt"}, "location", ["pipeline deletes files"]),
+        ({"location": "mine/run", "sha256": "0" * 64}, "sha256", ["a folder of checkpoints"]),
+        (
+            {"location": "mine/net.safetensors.index.json"},
+            "location",
+            ["no file at 'mine/net.safetensors.index.json'"],
+        ),
         ({"location": "mine/d.pth"}, "location", ["mine/d.pth: it holds no checkpoints"]),
         # packages
         (
@@ -492,6 +498,8 @@ def test_wrong_number_of_cells(base, row, expected):
 )
 def test_wrong_cell(base, changes, column, essentials):
     (base / "mine/d.pth").mkdir()
+    (base / "mine/run").mkdir()
+    (base / "mine/run/step-1.pth").write_bytes(b"mine")
     message = line(base, as_csv(GOOD | {"model": "good"}, GOOD | changes))
     assert message.startswith(f"{LIST}, line 3, column {column}: "), message
     assert all(part in message for part in essentials), message
