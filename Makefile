@@ -11,9 +11,9 @@ GROUP ?= $(if $(findstring keras,$(STUDY)),keras,core)
 BIN := $(VENV)/bin
 RUN = $(BIN)/snakemake --cores $(CORES) $(if $(filter-out config.yaml,$(STUDY)),--configfile $(STUDY))
 
-.PHONY: paper figures tables statistics retry clean install list test test-all lint lock help
+.PHONY: paper figures statistics tables weightwatcher spectra retry clean install list test test-all lint lock help
 
-paper figures tables statistics retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
+paper figures statistics tables weightwatcher spectra retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
 	$(RUN) -- $@
 
 install: $(VENV)/$(GROUP).installed ## Set up what the study uses

@@ -93,7 +93,7 @@ rule clean:
 
 
 rule retry:
-    """Ask again for the models whose download failed; the next run downloads them."""
+    """Ask again for the models that could not be obtained; the next run tries it."""
     log:
         ".snakemake/log/retry.log",
     conda:
@@ -103,7 +103,7 @@ rule retry:
         fetched=expand(FETCHED, set=published.SETS),
         attempts=ATTEMPTS_FILE,
     message:
-        "Asking again for the models whose download failed"
+        "Asking again for the models that could not be obtained"
     script:
         "scripts/retry.py"
 

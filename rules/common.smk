@@ -79,11 +79,14 @@ def own_files(wildcards):
 def decides_weights(wildcards):
     """The versions that decide the weights of a model, by its source."""
     source = STUDY.by_id[wildcards.model].source
+    name = str(STUDY.by_id[wildcards.model].location).lower()
+    reader = {".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".onnx": "onnx"}
     packages = {
         "zoo": ("torch", "mnist1d"),
         "package": ("torch", "timm", STUDY.by_id[wildcards.model].location),
         "timm": ("timm",),
         "keras": ("keras",),
+        "file": tuple(reader[end] for end in reader if name.endswith(end)),
     }
     return versions(*packages.get(source, ()))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from atlas import published
 from atlas.errors import KnownFailure
-from atlas.io import write_json, write_rows
+from atlas.io import read_json, write_json, write_rows
 from atlas.job import logged, note_excluded
 from atlas.reference import COLUMNS
 
@@ -19,6 +19,7 @@ def import_published(
     A model has the keys ``model``, ``location`` and ``parameters``; ``sets`` names the folder of
     each set.
     """
+    missing = {name: read_json(path.with_suffix(".json"))["missing"] for name, path in sets.items()}
     for row in models:
         model, location = row["model"], row["location"]
         name, _ = published.locate(location)
@@ -30,7 +31,9 @@ def import_published(
             "weightwatcher": {"engine": f"published: {name}"},
         }
         try:
-            details, summary, about = published.read(sets[name], location, row["parameters"])
+            details, summary, about = published.read(
+                sets[name], location, row["parameters"], missing[name]
+            )
             run |= {"published": about, "status": "ok"}
             summary["status"] = "ok"
         except KnownFailure as failure:

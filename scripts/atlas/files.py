@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STATE_DICTS = (".safetensors", ".pth", ".pt", ".bin")
 INDEXES = (".safetensors.index.json", ".bin.index.json")
 ONNX = ".onnx"
-CHECKPOINTS = (*STATE_DICTS, ONNX, ".keras", ".h5")
+CHECKPOINTS = (*STATE_DICTS, ONNX, ".keras", ".h5", ".hdf5")
 """Endings of one file's name; upper and lower case are the same."""
 
 _ONE_FILE = {".safetensors.index.json": "model.safetensors", ".bin.index.json": "pytorch_model.bin"}

@@ -34,7 +34,6 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from atlas.errors import KnownFailure
-from atlas.io import atomic
 from atlas.layers import (
     ANALYSED,
     CONV1D,
@@ -604,23 +603,30 @@ def _known_hash(digest: str | None) -> str | None:
 
 def _has_hash(path: Path, known: str | None) -> bool:
     if known is None:
-        return True
+        return path.stat().st_size > 0
     algorithm, digest = known.split(":")
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest() == digest
 
 
 def _download(fetch: Fetch, origin: str, path: Path, known: str | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Always the same name, so that a broken download goes on; and nothing is there yet, since a
+    # downloader keeps a file that is.
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
     try:
-        with atomic(path) as beside:
-            fetch(origin, beside, known)
-            if not _has_hash(beside, known):
-                raise KnownFailure("failed", f"{origin}: what came does not have the hash {known}")
+        fetch(origin, beside, known)
+        if not _has_hash(beside, known):
+            raise KnownFailure("failed", f"{origin}: what came does not have the hash {known}")
+        beside.replace(path)
     except KnownFailure:
         raise
     except Exception as error:  # whatever a downloader raises
         reason = f"{origin}: it cannot be downloaded: {_first_line(error)}"
         raise KnownFailure("failed", reason) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _check_format(path: Path) -> None:

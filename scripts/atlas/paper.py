@@ -275,11 +275,11 @@ def layers_text(layers: str) -> str:
     """Which layers are taken."""
     if layers == "complete":
         return (
-            "Beyond those, this study also analyses the layers that WeightWatcher leaves out "
+            "Beyond those that WeightWatcher takes, this study also analyses layers that it leaves out "
             "or misreads, such as attention projections, recurrent layers, transposed and "
             "three-dimensional convolutions, and for it the limits hold for a single matrix."
         )
-    return "No other layers are taken than those that WeightWatcher takes."
+    return "Layers that WeightWatcher does not know are left out too."
 
 
 def reference_text(recipes: str | Sequence[str]) -> str:

@@ -571,7 +571,7 @@ def provenance_table(study: Study) -> str:
         rows.append(
             [
                 escape(run["model"]),
-                _origin(identity),
+                _origin(identity, run.get("revision")),
                 _short(run.get("source_sha256")),
                 _short(run.get("weights_sha256")),
             ]
@@ -582,7 +582,7 @@ def provenance_table(study: Study) -> str:
     )
 
 
-def _origin(identity: Mapping[str, Any]) -> str:
+def _origin(identity: Mapping[str, Any], revision: str | None = None) -> str:
     source, location = identity.get("source") or "", identity.get("location")
     if source == "zoo":
         seed = (identity.get("zoo") or {}).get("seed")
@@ -592,7 +592,9 @@ def _origin(identity: Mapping[str, Any]) -> str:
     # Of a file only its name: where it lies is nobody else's business, and differs by machine.
     if source == "file":
         location = str(location).replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{escape(source)}: {escape(location)}"
+    more = " without its top layer" if identity.get("include_top") is False else ""
+    more += f" at {revision[:12]}" if revision else ""
+    return f"{escape(source)}: {escape(location)}{more}"
 
 
 def _short(digest: object) -> str:

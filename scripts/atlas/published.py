@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from atlas.errors import KnownFailure, Unreachable
+from atlas.errors import KnownFailure
 from atlas.reference import COLUMNS
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def fetch(name: str, folder: Path, network: Network) -> dict[str, Any]:
     """Download the files of a set into ``folder``, and say what was downloaded from where.
 
     Asks the mirror first. Files that are there already are kept. A file that cannot be had is named
-    under ``missing`` with the reason, and its models are excluded; raises KnownFailure where that
-    would leave nothing, and for labels, of which a part would be another study.
+    under ``missing`` with the reason, and its models are excluded. Raises KnownFailure for labels
+    that are not all there: with a part of them it would be another study.
     """
     from atlas.download import fetch_all
 
@@ -140,14 +140,12 @@ def fetch(name: str, folder: Path, network: Network) -> dict[str, Any]:
     if network.mirror:
         bases.insert(0, f"{network.mirror.rstrip('/')}/{name}")
     missing: dict[str, str] = {}
-    unreachable = False
     try:
         fetch_all(bases, registry(name), folder, network)
     except KnownFailure as failure:
         # What is there has been verified: a download is renamed when its checksum is right.
         missing = {path: failure.reason for path in registry(name) if not (folder / path).is_file()}
-        unreachable = isinstance(failure, Unreachable)
-        if len(missing) == len(registry(name)) or not SETS[name].weightwatcher:
+        if not SETS[name].weightwatcher:
             raise
     return {
         "set": name,
@@ -155,18 +153,21 @@ def fetch(name: str, folder: Path, network: Network) -> dict[str, Any]:
         "commit": SETS[name].commit,
         "files": registry(name),
         "missing": missing,
-        "unreachable": unreachable,
     }
 
 
 def read(
-    folder: Path, location: str, parameters: int | None = None
+    folder: Path,
+    location: str,
+    parameters: int | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """One model's published results: its details, its summary, and where they come from.
 
     ``folder`` holds the set's files. The details have weightwatcher's columns, None where the set
     has none; ``osmr`` has no details at all. ``parameters`` is used where there are no
-    details; else the weights of the analysed layers are counted. Raises KnownFailure for a model that is not
+    details; else the weights of the analysed layers are counted. ``missing`` are files that could not
+    be had, with the reason. Raises KnownFailure for a model that is not
     in the set.
     """
     from atlas.metrics import averages
@@ -174,8 +175,8 @@ def read(
     name, model = locate(location)
     files = _files(name, model)
     for path in files:
-        if not (folder / path).is_file():
-            raise KnownFailure("failed", f"{path} of {name} could not be downloaded", "obtain")
+        if path in (missing or {}):
+            raise KnownFailure("failed", (missing or {})[path], "obtain")
     if name == "seed-keras":
         details = [_modern(row) for row in _rows(folder / files[0])]
         summary = averages(details)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +45,16 @@ def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
         case "timm":
             from atlas.hub import timm_weights
 
-            module, about = timm_weights(location, identity["revision"], expected, network)
+            with _folder_of(out) as own:
+                module, about = timm_weights(location, identity["revision"], expected, network, own)
             save(out, module.state_dict(), tensors_of_module(module), about)
         case "huggingface":
             from atlas.hub import huggingface_weights
 
-            state, about = huggingface_weights(location, identity["revision"], expected, network)
+            with _folder_of(out) as own:
+                state, about = huggingface_weights(
+                    location, identity["revision"], expected, network, own
+                )
             _save_state(out, state, about)
         case "keras":
             from atlas import keras_models
@@ -82,6 +86,17 @@ def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
 def _save_state(out: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     save(out, state, tensors_of_state_dict(shapes), about)
+
+
+@contextmanager
+def _folder_of(out: Path) -> Iterator[Path]:
+    """A folder for one model's download: two models may have the same weights."""
+    folder = out.parent / ".download" / out.stem
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # what a broken download has so far stays there
+            folder.rmdir()
 
 
 @contextmanager

@@ -43,6 +43,7 @@ TAKES = {
     "include_top": ("keras",),
     "architecture": ("package",),
     "parameters": ("published",),
+    "sha256": ("timm", "keras", "huggingface", "package", "file"),
 }
 """The sources for which a column means something; elsewhere it must be blank."""
 

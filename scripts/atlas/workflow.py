@@ -147,6 +147,6 @@ def tell_excluded(results: Path) -> str:
         f"  {row['model']}: {row['status']} at {row['stage']}: {row['reason']}\n" for row in rows
     ]
     told = f"{len(rows)} models are excluded ({path}):\n" + "".join(lines) if rows else ""
-    if any("try again later" in row["reason"] for row in rows):
-        told += "Servers did not answer: 'snakemake retry', and the next run downloads again.\n"
+    if any(row["stage"] == "obtain" for row in rows):
+        told += "After 'snakemake retry' the next run asks again for what could not be obtained.\n"
     return told

@@ -17,14 +17,18 @@ if importlib.util.find_spec("keras") is None:
 import numpy as np
 import pandas as pd
 
-from atlas import audit, keras_models
+from atlas import audit, keras_models, sources
+from atlas.download import Network
 from atlas.errors import KnownFailure
 from atlas.io import read_json, sha256
+from atlas.weights import open_weights
 
 keras = keras_models._keras()
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))
 import keras_env  # noqa: E402
 from keras_env import heavy_tailed, mobile, odd, ours, theirs  # noqa: E402
+from server import Fault, Server  # noqa: E402
 
 WEIGHTWATCHERS_OWN = ["layer_id", "name", "longname", "layer_type", "N", "M", "rf"]
 TF_KERAS = pytest.mark.skipif(
@@ -396,7 +400,9 @@ def test_a_file_with_another_hash_is_refused_and_not_kept(name, tmp_path, monkey
     with keras_models.downloads_through(fetch) as used:
         with pytest.raises(KnownFailure, match="does not have the hash"):
             keras_models.build(name)
-    assert used == [] and [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert (
+        used == [] and [path for path in (tmp_path / "models").rglob("*") if path.is_file()] == []
+    )
     assert hashes[0].split(":")[0] in ("md5", "sha256")
 
 
@@ -425,3 +431,27 @@ def test_a_download_that_fails_is_told_with_its_address(tmp_path, monkeypatch):
         with pytest.raises(KnownFailure, match=r"https://.* cannot be downloaded: no answer for"):
             keras_models.build("MobileNetV2")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_application_comes_through_a_mirror_over_the_real_downloader(tmp_path, monkeypatch):
+    """MobileNetV2: Keras knows no checksum of it. A cut on the way, and nothing is left behind."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    there = heavy_tailed(keras_models.build("MobileNetV2", False, pretrained=False))
+    folder = tmp_path / "mirror" / "keras-applications" / "mobilenet_v2"
+    folder.mkdir(parents=True)
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    there.save(folder / name)
+    row = {"source": "keras", "location": "MobileNetV2", "include_top": False, "sha256": None}
+    with Server(tmp_path / "mirror") as running:
+        running.fault(name, Fault("status", 500), Fault("cut", 2_000_000))
+        network = Network(f"{running.url}/files", timeout=0.5, retries=2)
+        sources.obtain(row | {"revision": None}, tmp_path / "out.safetensors", network)
+    file, manifest = open_weights(tmp_path / "out.safetensors")
+    assert manifest["origin"] == {"source_sha256": sha256(folder / name), "file": name}
+    kernel = there.get_layer("Conv1").weights[0]
+    stored = next(t for t in manifest["tensors"] if t["longname"] == "Conv1")
+    assert np.array_equal(
+        file.get_tensor(stored["tensor"]), np.asarray(kernel).transpose(3, 2, 0, 1)
+    )
+    assert [path for path in (home / "models").rglob("*") if path.is_file()] == []

@@ -129,9 +129,11 @@ def test_a_file_that_cannot_be_had_excludes_its_models_and_no_others(tmp_path, m
         network = Network(f"{running.url}/files", timeout=0.5, retries=0)
         about = published.fetch("seed-keras", tmp_path / "seed-keras", network)
     assert list(about["missing"]) == ["results/ResNetRS/RS50/details.csv"]
-    with pytest.raises(KnownFailure, match="could not be downloaded"):
-        published.read(tmp_path / "seed-keras", "seed-keras/ResNetRS/RS50")
-    assert published.read(tmp_path / "seed-keras", "seed-keras/ResNetRS/RS101")[1]["layers"]
+    folder, missing = tmp_path / "seed-keras", about["missing"]
+    with pytest.raises(KnownFailure, match=r"RS50/details\.csv: HTTP 404") as caught:
+        published.read(folder, "seed-keras/ResNetRS/RS50", missing=missing)
+    assert caught.value.stage == "obtain"
+    assert published.read(folder, "seed-keras/ResNetRS/RS101", missing=missing)[1]["layers"]
 
 
 @mirrored
