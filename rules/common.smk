@@ -2,12 +2,12 @@
 
 from snakemake.exceptions import WorkflowError
 
-from atlas import published
+from atlas import published, tables
 from atlas.errors import InputError
 from atlas.files import files_of
 from atlas.io import read_json
 from atlas.render import RenderError, resolve
-from atlas.study import audited, check_yaml_duplicates, load_study
+from atlas.study import audited, check_yaml_duplicates, has_experiments, load_study
 from atlas.workflow import digest_of, keep_metadata, lock_folder, tell_excluded, versions_of
 
 try:
@@ -29,9 +29,11 @@ BENCHMARKS = RESULTS / "benchmarks"
 WEIGHTS = "weights/{model}.safetensors"
 QUALITIES = "results/zoo/{model}.json"
 SPECTRA = "results/spectra/{model}.parquet"
+EXPERIMENTS = "results/spectra/experiments/{model}.parquet"
 FETCHED = "results/fetched/{set}.json"
 DETAILS = RESULTS / "weightwatcher" / "{model}" / "details.csv"
 SUMMARY = RESULTS / "weightwatcher" / "{model}" / "summary.json"
+EXPERIMENT_FITS = RESULTS / "weightwatcher" / "{model}" / "experiments.csv"
 RUN = RESULTS / "weightwatcher" / "{model}" / "run.json"
 REFERENCE = RESULTS / "reference" / "{model}.csv"
 
@@ -41,6 +43,7 @@ ATTEMPTS = read_json(ATTEMPTS_FILE) if ATTEMPTS_FILE.exists() else {}
 MODELS = list(STUDY.by_id)
 PUBLISHED = [row for row in STUDY.rows if row.source == "published"]
 WEIGHED = [row.model for row in STUDY.rows if row.source != "published"]  # those with weights
+HAS_EXPERIMENTS = bool(WEIGHED) and has_experiments(STUDY.config)
 AUDITED = audited(STUDY)
 ZOO = [row.model for row in STUDY.rows if row.source == "zoo"]
 

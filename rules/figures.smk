@@ -30,10 +30,17 @@ FIGURE_TABLES = {
     },
     "controls": {"models": TABLES["models"], "controls": STATISTICS["controls"]},
     "training": {"models": TABLES["models"], "layers": TABLES["layers"]},
+    "alternatives": {"alternatives": STATISTICS["alternatives"]},
+    "explanations": {"explanations": STATISTICS["explanations"]},
+    "traits": {"traits": STATISTICS["traits"]},
+    "shape": {"models": TABLES["models"], "shape": STATISTICS["shape"]},
 }
 if all(row.step is None for row in STUDY.rows):
     del FIGURE_TABLES["training"]  # a study without checkpoints has nothing to show there
 
+ASKED = STUDY.config["experiments"]
+if not WEIGHED or not (ASKED["shuffled"] or ASKED["gaussian"]):
+    del FIGURE_TABLES["shape"]
 if not DENSITY_OF:
     del FIGURE_TABLES["spectral_density"]
 if not STUDY.config["statistics"]["controls"]:
@@ -52,6 +59,10 @@ FIGURE_OPTIONS = {
     "spectral_density": [],
     "controls": ["metrics", *SCATTER, "confidence"],
     "training": ["primary_quality"],
+    "alternatives": ["primary_quality", "controls", "confidence"],
+    "explanations": ["primary_quality", "controls", "confidence"],
+    "traits": ["primary_quality", "controls", "confidence"],
+    "shape": ["reference_recipe", "controls"],
 }
 
 FIGURES = expand(

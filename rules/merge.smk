@@ -15,6 +15,7 @@ rule merge_tables:
         summaries=expand(SUMMARY, model=MODELS),
         runs=expand(RUN, model=MODELS),
         details=expand(DETAILS, model=MODELS),
+        experiments=expand(EXPERIMENT_FITS, model=WEIGHED if HAS_EXPERIMENTS else []),
         qualities=expand(QUALITIES, model=ZOO),
         labels=FETCHED.format(set="timm-results") if LOOKED_UP else [],
     output:

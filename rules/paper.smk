@@ -5,26 +5,48 @@ SOURCE = PAPER / "source"
 
 PAPER_TABLES = [
     "a",
+    "alternative_differences",
+    "alternatives",
     "answers",
     "audit",
     "b",
     "c",
+    "c_pairs",
     "collections",
     "controls",
+    "explanations",
+    "explanations_more",
     "family_metrics",
     "layers",
     "meta",
     "metrics",
+    "mixed",
     "models",
+    "prediction",
     "provenance",
     "qualities",
     "recipes",
+    "shape",
     "sources",
+    "traits_fits",
+    "traits_layers",
+    "traits_shapes",
     "variants",
     "versions",
     "zoo",
 ]
-PAPER_TEXTS = ["control_results", "data", "excluded", "results_a", "results_b", "results_c"]
+PAPER_TEXTS = [
+    "control_results",
+    "data",
+    "excluded",
+    "experiment_list",
+    "results_a",
+    "results_b",
+    "results_c",
+]
+
+VARIANTS = [(row.collection, row.family, row.variant) for row in STUDY.rows if row.variant]
+COMPARES_TRAININGS = len(VARIANTS) > len(set(VARIANTS))
 
 # Sections that only some studies have, with the figures in them: paper/parts/<name>.md.
 PAPER_PARTS = {
@@ -32,10 +54,13 @@ PAPER_PARTS = {
     "audited": bool(AUDITED),
     "controls": "controls" in FIGURE_TABLES,
     "density": "spectral_density" in FIGURE_TABLES,
+    "experiments": HAS_EXPERIMENTS,
     "fits": bool(WEIGHED),
     "gap": "generalization_gap" in FIGURE_TABLES,
+    "pairs": COMPARES_TRAININGS,
     "published": bool(PUBLISHED),
     "scope": bool(ZOO),
+    "shape": "shape" in FIGURE_TABLES,
     "training": "training" in FIGURE_TABLES,
     "zoo": bool(ZOO),
 }

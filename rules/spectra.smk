@@ -6,7 +6,8 @@ rule compute_spectra:
     input:
         weights=WEIGHTS,
     output:
-        SPECTRA,
+        spectra=SPECTRA,
+        **({"experiments": EXPERIMENTS} if HAS_EXPERIMENTS else {}),
     log:
         "results/spectra/logs/{model}.log",
     benchmark:
@@ -19,6 +20,7 @@ rule compute_spectra:
     params:
         code=code("compute_spectra"),
         options=STUDY.config["spectra"],
+        experiments=STUDY.config["experiments"] if HAS_EXPERIMENTS else None,
         identity=identity,
         versions=lambda wildcards: versions("numpy") | decides_weights(wildcards),
     message:

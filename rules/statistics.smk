@@ -1,35 +1,30 @@
-"""Correlations, baselines, meta-analysis, controls."""
+"""Correlations and what explains them: a job for each table."""
 
-STATISTICS = {
-    name: RESULTS / "statistics" / f"{name}.csv"
-    for name in (
-        "correlations",
-        "baselines",
-        "between_families",
-        "meta",
-        "controls",
-        "simpson",
-    )
-}
+STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in tables.TABLES}
 
 
 rule compute_statistics:
-    """Compute correlations, baselines, meta-analysis and controls from the table of models."""
+    """Compute one table of the statistics from the table of models."""
     input:
         models=TABLES["models"],
+        correlations=lambda wildcards: (
+            STATISTICS["correlations"] if wildcards.table in tables.FROM_CORRELATIONS else []
+        ),
     output:
-        **STATISTICS,
+        RESULTS / "statistics" / "{table}.csv",
     log:
-        LOGS / "statistics.log",
+        LOGS / "statistics" / "{table}.log",
     benchmark:
-        BENCHMARKS / "statistics.tsv"
+        BENCHMARKS / "statistics" / "{table}.tsv"
+    wildcard_constraints:
+        table=ids(STATISTICS),
     conda:
         "../envs/analysis.yaml"
     params:
         code=code("compute_statistics"),
         options=STUDY.config["statistics"],
-        versions=versions("scipy", "statsmodels", "pandas", "numpy"),
+        versions=versions("scipy", "statsmodels", "scikit-learn", "pandas", "numpy"),
     message:
-        "Computing the statistics"
+        "Computing the statistics: {wildcards.table}"
     script:
         "../scripts/compute_statistics.py"

@@ -7,11 +7,13 @@ rule fit_layers:
     """Fit each layer's tail and compute weightwatcher's metrics of one model."""
     input:
         spectra=SPECTRA,
+        experiments=EXPERIMENTS if HAS_EXPERIMENTS else [],
         reference=REFERENCE if ENGINE == "weightwatcher" else [],
     output:
         details=DETAILS,
         summary=SUMMARY,
         run=RUN,
+        **({"experiments": EXPERIMENT_FITS} if HAS_EXPERIMENTS else {}),
     log:
         LOGS / "weightwatcher" / "{model}.log",
     benchmark:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import metrics, reference, spectra
+from atlas import experiments, metrics, reference, spectra
 from atlas.errors import KnownFailure
 from atlas.io import read_rows, write_json, write_rows
 from atlas.job import logged, note_excluded
@@ -13,6 +13,7 @@ from atlas.job import logged, note_excluded
 def fit_layers(
     model: str,
     spectra_file: Path,
+    experiments_file: Path | None,
     reference_file: Path | None,
     options: Mapping[str, Any],
     versions: Mapping[str, str],
@@ -20,12 +21,16 @@ def fit_layers(
 ) -> None:
     """Write ``details.csv``, ``summary.json`` and ``run.json`` of one model into the folder ``out``.
 
+    With an ``experiments_file`` their fits go to ``experiments.csv``, and their means over layers into
+    the summary.
+
     With a ``reference_file`` the details are weightwatcher's own (engine ``weightwatcher``),
     otherwise they come from the spectra. A model that cannot be judged gets a table without rows
     and a summary that says why.
     """
     rows, about = spectra.read(spectra_file)
     details: list[dict[str, Any]] = []
+    fits: list[dict[str, Any]] = []
     summary = {key: about[key] for key in ("status", "reason", "stage") if key in about}
     if about["status"] == "ok":
         try:
@@ -34,10 +39,16 @@ def fit_layers(
             elif not (details := read_rows(reference_file)):
                 raise KnownFailure("failed", "weightwatcher analyses none of its layers")
             summary |= metrics.summarise(details, rows, options["min_evals"])
+            if experiments_file:
+                tried, tries = spectra.read(experiments_file)
+                fits = experiments.fit(rows, tried, options["min_evals"])
+                summary |= experiments.averages(details, fits, tries["experiments"])
         except KnownFailure as failure:
             note_excluded(model, "weightwatcher", failure)
             summary = {"status": failure.status, "reason": failure.reason, "stage": "weightwatcher"}
     write_rows(out / "details.csv", reference.COLUMNS, details)
+    if experiments_file:
+        write_rows(out / "experiments.csv", experiments.FITS, fits)
     write_json(out / "summary.json", {"model": model, **summary})
     run = about | {"weightwatcher": dict(options)}
     run["versions"] = {**about["versions"], **versions}
@@ -52,6 +63,7 @@ if "snakemake" in globals():
         fit_layers(
             snakemake.wildcards.model,
             Path(snakemake.input.spectra),
+            Path(snakemake.input.experiments) if snakemake.input.get("experiments") else None,
             Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
             snakemake.params.options,
             snakemake.params.versions,

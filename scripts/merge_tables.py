@@ -1,6 +1,6 @@
 """Merge all models of a study into its tables; every listed model ends in exactly one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import pandas as pd
 
 from atlas import merge
 from atlas.errors import InputError
-from atlas.io import read_json, write_csv, write_parquet
+from atlas.experiments import by_layer
+from atlas.io import read_json, read_rows, write_csv, write_parquet
 from atlas.job import logged, logger
 from atlas.labels import label_rows, timm_labels
 
@@ -18,6 +19,7 @@ def merge_tables(
     folders: Sequence[Path],
     qualities: Mapping[str, Path],
     labels: Path | None,
+    experiments: Collection[str],
     models_file: Path,
     layers_file: Path,
     excluded_file: Path,
@@ -26,7 +28,7 @@ def merge_tables(
 
     ``folders[i]`` holds the results of ``rows[i]``; ``qualities`` names the file with the measured
     qualities of each network that was trained here, ``labels`` the folder with timm's tables of
-    results. Raises AssertionError where a model would be lost or counted twice.
+    results, ``experiments`` the models that have some. Raises AssertionError where a model would be lost or counted twice.
     """
     folder = {row["model"]: path for row, path in zip(rows, folders, strict=True)}
     summaries = {model: read_json(path / "summary.json") for model, path in folder.items()}
@@ -43,7 +45,12 @@ def merge_tables(
         for model, path in folder.items()
         if model in analysed
     }
-    layers = merge.layers_table(details)
+    fits = {
+        model: by_layer(read_rows(path / "experiments.csv"))
+        for model, path in folder.items()
+        if model in analysed and model in experiments
+    }
+    layers = merge.layers_table(details, fits)
     assert len(layers) == sum(summaries[model].get("layers") or 0 for model in analysed)
     logger.info(
         "%d models analysed, %d excluded, %d layers", len(analysed), len(excluded), len(layers)
@@ -78,6 +85,7 @@ if "snakemake" in globals():
             [Path(path).parent for path in snakemake.input.summaries],
             {Path(path).stem: Path(path) for path in snakemake.input.qualities},
             Path(snakemake.input.labels).with_suffix("") if snakemake.input.get("labels") else None,
+            {Path(path).parent.name for path in snakemake.input.experiments},
             Path(snakemake.output.models),
             Path(snakemake.output.layers),
             Path(snakemake.output.excluded),

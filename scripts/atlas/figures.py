@@ -125,10 +125,13 @@ def draw(
 ) -> Figure:
     """The figure of this name from its tables.
 
-    Raises KeyError for a figure that is none of `DRAWN`, TypeError for a table or key too many.
+    Raises KeyError for a figure that is none of `DRAWN` here and in `figures_why`, TypeError for a
+    table or key too many.
     """
+    from atlas.figures_why import DRAWN as WHY  # it builds on this module
+
     with style():
-        return DRAWN[name](look, Ask(**ask), **tables)
+        return (DRAWN | WHY)[name](look, Ask(**ask), **tables)
 
 
 def save(figure: Figure, svg: Path, png: Path, dpi: int) -> None:

@@ -111,6 +111,14 @@ def interval(low: object, high: object, lang: str = "en") -> str:
     return f"\\[{number(low, lang=lang)}{between}{number(high, lang=lang)}\\]"
 
 
+def percent_interval(low: object, high: object, lang: str = "en") -> str:
+    """An interval of shares (0 to 1) in percent; an en dash where it is missing."""
+    if not (_finite(low) and _finite(high)):
+        return MISSING
+    between = ";\u00a0" if lang == "de" else ",\u00a0"
+    return f"\\[{percent(low, lang=lang)}{between}{percent(high, lang=lang)}\\]"
+
+
 def estimate(value: object, low: object, high: object) -> str:
     """A value with its interval, as a cell shows it; the value alone where there is no interval."""
     bounds = interval(low, high)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from atlas.experiments import BY_LAYER
+
 LABELS = (
     "model",
     "source",
@@ -73,13 +75,26 @@ def models_table(
     return frame.astype(dict.fromkeys(WHOLE, "Int64"))
 
 
-def layers_table(details: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Every analysed layer of every model, with ``model`` and ``depth`` (0 first, 1 last layer) first."""
+def layers_table(
+    details: Mapping[str, pd.DataFrame],
+    experiments: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+) -> pd.DataFrame:
+    """Every analysed layer of every model, with ``model`` and ``depth`` (0 first, 1 last layer) first.
+
+    ``experiments`` gives further columns (``atlas.experiments.BY_LAYER``) by model and longname.
+    """
     frames = []
     for model, table in details.items():
         if len(table):
             depth = [i / max(len(table) - 1, 1) for i in range(len(table))]
-            frames.append(table.assign(model=model, depth=depth))
+            table = table.assign(model=model, depth=depth)
+            if experiments:
+                found = experiments.get(model, {})
+                more = [found.get(name, {}) for name in table["longname"].astype(str)]
+                table = table.assign(
+                    **{c: [row.get(c, float("nan")) for row in more] for c in BY_LAYER}
+                )
+            frames.append(table)
     if not frames:
         return pd.DataFrame(columns=["model", "depth"])
     merged = pd.concat(frames, ignore_index=True)

@@ -22,6 +22,10 @@ SUMMARY = (
 """Metrics that a model's summary averages over layers."""
 
 OVER_TRAINED, UNDER_TRAINED = 2.0, 6.0
+LARGE = 50
+"""Eigenvalues from which the theory's authors trust a fit: weightwatcher's README."""
+
+KINDS = ("depthwise", "pointwise", "conv", "dense")
 WEAK = 1e-6
 _EPSILON = 1e-10
 
@@ -141,11 +145,12 @@ def averages(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     A column may be None in all rows, as in results of older versions. Raises KnownFailure
     (unsupported) where no fit succeeds.
     """
-    numbers = {*SUMMARY, "alpha", "D", "N", "M", "rf", "num_evals"}
+    numbers = {*SUMMARY, "alpha", "D", "N", "M", "rf", "num_evals", "num_pl_spikes", "rank_loss"}
     every = {
         name: np.array([row[name] for row in details], dtype=float if name in numbers else None)
-        for name in (*sorted(numbers), "status")
+        for name in (*sorted(numbers), "status", "layer_type")
     }
+    every["kind"] = np.array([kind_of(row) for row in details])
     bad = failed(every)
     if bad.all():
         raise KnownFailure("unsupported", f"all {len(details)} tail fits failed")
@@ -159,14 +164,73 @@ def averages(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         summary[metric] = _mean(good[metric])
         summary[f"{metric}_stored"] = _mean(every[metric])
     alpha, sizes = good["alpha"], good["N"] * good["M"] * good["rf"]
+    summary |= _traits(every, good) | _selections(every, ~bad)
     return summary | {
         "alpha_median": float(np.median(alpha)),
         "alpha_by_size": float(np.average(alpha, weights=sizes)),
         "alpha_sd": float(np.std(alpha, ddof=1)) if len(alpha) > 1 else None,
         "alpha_2_to_6": float(np.mean((alpha >= OVER_TRAINED) & (alpha <= UNDER_TRAINED))),
         "D": _mean(good["D"]),
-        "evals_50": _share(every["num_evals"], 50),
+        "evals_50": _share(every["num_evals"], LARGE),
     }
+
+
+def kind_of(layer: Mapping[str, Any]) -> str:
+    """The kind of a layer by its sizes: one of ``KINDS``, or "" for an embedding and what is unknown.
+
+    A convolution with one input channel per output is ``depthwise`` (also a first layer on a single
+    channel: the spectrum cannot tell them), one with a kernel of a single point ``pointwise``.
+    """
+    layer_type, rf = layer["layer_type"], layer["rf"]
+    if layer_type.startswith("conv"):
+        narrow = min(layer["N"], layer["M"]) == 1
+        return "depthwise" if narrow and rf > 1 else "pointwise" if rf == 1 else "conv"
+    return "" if layer_type in ("embedding", "norm", "unknown", "") else "dense"
+
+
+def _traits(
+    every: Mapping[str, np.ndarray], good: Mapping[str, np.ndarray]
+) -> dict[str, float | None]:
+    """What a model's layers are like: candidates that may explain where alpha works.
+
+    Medians of the longer and shorter side, their ratio and the number of eigenvalues; the share of
+    each kind of layer; the share of eigenvalues lost to rank deficiency, and in the fitted tails.
+    """
+    longer, shorter = np.maximum(every["N"], every["M"]), np.minimum(every["N"], every["M"])
+    evals, lost = every["num_evals"], every["rank_loss"]
+    known = np.isfinite(evals) & np.isfinite(lost)
+    return {
+        "N_median": _median(longer),
+        "M_median": _median(shorter),
+        "aspect_median": _median(longer / shorter),
+        "evals_median": _median(evals),
+        **{f"{kind}_share": float(np.mean(every["kind"] == kind)) for kind in KINDS},
+        "rank_loss_share": float(lost[known].sum() / evals[known].sum()) if known.any() else None,
+        "tail_share": _mean(good["num_pl_spikes"] / good["num_evals"]),
+    }
+
+
+def _selections(every: Mapping[str, np.ndarray], good: np.ndarray) -> dict[str, float | None]:
+    """The mean of alpha over some of the layers with a usable fit; None where there are none.
+
+    ``alpha_enough``: at least ``LARGE`` eigenvalues. ``alpha_inner``: neither the first nor the last
+    analysed layer. ``alpha_in_range``: alpha between ``OVER_TRAINED`` and ``UNDER_TRAINED``. And of
+    each kind of layer.
+    """
+    alpha, places = every["alpha"], np.arange(len(good))
+    chosen = {
+        "enough": every["num_evals"] >= LARGE,
+        "inner": (places > 0) & (places < len(good) - 1),
+        "in_range": (alpha >= OVER_TRAINED) & (alpha <= UNDER_TRAINED),
+        **{kind: every["kind"] == kind for kind in KINDS},
+    }
+    return {f"alpha_{name}": _mean(alpha[good & which]) for name, which in chosen.items()}
+
+
+def _median(values: np.ndarray) -> float | None:
+    """Median over finite values; None where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else None
 
 
 def _share(values: np.ndarray, at_least: float) -> float | None:

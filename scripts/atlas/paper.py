@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from atlas import paper_tables, wording
+from atlas import paper_tables, paper_why, wording
 from atlas.markdown import (
     MISSING,
     bullets,
@@ -77,6 +77,7 @@ def compose(study: Study, parts: Mapping[str, str]) -> dict[str, str]:
         "audit": paper_tables.audit_table(study),
         "provenance": paper_tables.provenance_table(study),
         "versions": paper_tables.versions_table(study),
+        **paper_why.tables(study),
     }
     texts = {
         "data": data_text(study),
@@ -85,6 +86,7 @@ def compose(study: Study, parts: Mapping[str, str]) -> dict[str, str]:
         "results_c": results_text(study, "c"),
         "control_results": controls_text(study),
         "excluded": excluded_text(study),
+        **paper_why.texts(study),
     }
     files = {f"tables/{name}.md": text for name, text in tables.items()}
     files |= {f"text/{name}.md": text for name, text in (parts | texts).items()}
@@ -107,6 +109,7 @@ ABSTRACT = (
     "verdict_size",
     "verdict_controls",
     "verdict_overall",
+    "verdict_why",
     "verdict_use",
 )
 """The sentences of the abstract, which is also in German."""
@@ -128,7 +131,7 @@ def variables(study: Study) -> dict[str, str]:
     audited = [number_of(row, "largest_difference") for row in study.audit]
     permutations = options["permutations"]
 
-    said: dict[str, Text] = {
+    said: dict[str, Text | str] = {
         "verdict_a": wording.verdict("a", answers, study.confidence),
         "verdict_b": wording.verdict("b", answers, study.confidence),
         "verdict_c": wording.verdict("c", answers, study.confidence),
@@ -139,12 +142,13 @@ def variables(study: Study) -> dict[str, str]:
         "verdict_overall": wording.verdict_overall(answers),
         "verdict_use": wording.verdict_use(answers, findings),
         "counted": counted(study),
+        **paper_why.why_variables(study),
     }
-    result = {
-        f"{name}{suffix}": getattr(text, lang)
+    result = {name: text if isinstance(text, str) else text.en for name, text in said.items()}
+    result |= {
+        f"{name}_de": text.de
         for name, text in said.items()
-        for lang, suffix in (("en", ""), ("de", "_de"))
-        if lang == "en" or name in ABSTRACT
+        if name in ABSTRACT and not isinstance(text, str)
     }
     result |= {
         "title": escape_title(config["title"]),

@@ -28,7 +28,21 @@ Rows = Sequence[Row]
 Partition = tuple[str, str, str]  # collection, data set, weightwatcher's version
 
 TREATMENTS = ("dropped", "stored")
-STATISTICS = ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
+STATISTICS = (
+    "correlations",
+    "baselines",
+    "between_families",
+    "meta",
+    "controls",
+    "simpson",
+    "pairs",
+    "mixed",
+    "prediction",
+    "alternatives",
+    "shape",
+    "traits",
+    "explanations",
+)
 SCOPES = {"a": "pooled", "b": "within", "c": "within"}
 COMPARISONS = {"a": "(a)", "b": "(b)", "c": "(c)"}
 
@@ -202,6 +216,24 @@ class Study:
             if partition_of(row) == partition and all(row[k] == v for k, v in wanted.items()):
                 return row
         return None
+
+    def named(self, table: str, **labels: str) -> list[tuple[Partition, Row]]:
+        """The rows of a statistics table with these labels, in the order of the partitions.
+
+        Unless the labels say otherwise, those of each partition's primary quality, and with failed
+        fits left out.
+        """
+        found: dict[Partition, list[Row]] = {partition: [] for partition in self.partitions}
+        qualities = {partition: self.quality(partition) for partition in found}
+        for row in self.tables[table]:
+            partition = partition_of(row)
+            if partition not in found:
+                continue
+            usual = {"quality_metric": qualities[partition], "treatment": "dropped"}
+            wanted = {key: text for key, text in usual.items() if key in row} | labels
+            if all(row[key] == text for key, text in wanted.items()):
+                found[partition].append(row)
+        return [(partition, row) for partition, rows in found.items() for row in rows]
 
     @cached_property
     def answers(self) -> dict[Partition, Answer]:

@@ -247,6 +247,9 @@ STATISTIC_COLUMNS = [
     ("$p$", "r"),
     ("$p$, corrected", "r"),
 ]
+FEW_MARK = "\u00a0†"
+"""Behind the number of models of a group that is too small for an interval of its own."""
+
 BASELINE_COLUMNS = [("$\\tau$ of size", "r"), ("Partial $\\tau$", "r")]
 
 
@@ -263,11 +266,12 @@ def _statistic_cells(row: Row | None) -> list[str]:
 
 
 def _n_cell(row: Row | None) -> str:
-    """The number of models and, where it differs, that of independent units."""
+    """The number of models, that of independent units where it differs, and a mark on few."""
     n, units = value(row, "n"), value(row, "units")
-    if n is None:
+    if row is None or n is None:
         return MISSING
-    return integer(n) if units in (n, None) else f"{integer(n)} ({integer(units)})"
+    text = integer(n) if units in (n, None) else f"{integer(n)} ({integer(units)})"
+    return text + FEW_MARK * ("feeds the meta-analysis only" in row["note"])
 
 
 def _baseline_cells(row: Row | None) -> list[str]:
@@ -323,11 +327,19 @@ def families_table(study: Study) -> str:
                 base = study.row("baselines", partition, "b", treatment=treatment)
                 rows.append([study.name(partition), f"all, {WORDS[treatment]}", row, base])
     cells = [
-        [name, family, *_statistic_cells(row), *_baseline_cells(base)]
+        [
+            name,
+            family,
+            *_statistic_cells(row),
+            number(value(row, "detectable_pearson")),
+            *_baseline_cells(base),
+        ]
         for name, family, row, base in rows
     ]
+    detectable = ("Detectable $|r|$", "r")
     return pipe_table(
-        [("Collection", "l"), ("Family", "l"), *STATISTIC_COLUMNS, *BASELINE_COLUMNS], cells
+        [("Collection", "l"), ("Family", "l"), *STATISTIC_COLUMNS, detectable, *BASELINE_COLUMNS],
+        cells,
     )
 
 

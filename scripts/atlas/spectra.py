@@ -59,6 +59,15 @@ def eigenvalues(matrices: Matrices) -> np.ndarray:
     return values
 
 
+def singular_values(matrices: Matrices) -> np.ndarray:
+    """The singular values that weightwatcher pools: shape (slices, min(rows, columns)), ascending."""
+    singular = np.sqrt(eigenvalues(matrices))
+    if matrices.rf == 1:
+        # A batch (conv1d) is truncated to the M largest; for one matrix this is all of them.
+        singular = np.sort(singular.ravel())[-matrices.M :][None, :]
+    return singular
+
+
 def layer_spectrum(weight: np.ndarray, layer_type: str) -> dict[str, Any]:
     """What weightwatcher derives from one layer's singular values.
 
@@ -67,10 +76,7 @@ def layer_spectrum(weight: np.ndarray, layer_type: str) -> dict[str, Any]:
     value counts as zero below max * N * machine epsilon, as in numpy.linalg.matrix_rank).
     """
     matrices = cut(weight, layer_type)
-    singular = np.sqrt(eigenvalues(matrices))
-    if matrices.rf == 1:
-        # A batch (conv1d) is truncated to the M largest; for one matrix this is all of them.
-        singular = np.sort(singular.ravel())[-matrices.M :][None, :]
+    singular = singular_values(matrices)
     tolerance = singular[:, -1:] * matrices.N * np.finfo(np.float64).eps
     return {
         "N": matrices.N,
@@ -152,7 +158,12 @@ def spectra(
     return rows, manifest
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
+def write(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    about: Mapping[str, Any],
+    columns: Mapping[str, str] = SCHEMA,
+) -> None:
     """Write spectra as Parquet, with ``about`` (status, reason, provenance) in its metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -163,7 +174,7 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any
         "float": pa.float64(),
         "list": pa.list_(pa.float64()),
     }
-    schema = pa.schema([(name, types[kind]) for name, kind in SCHEMA.items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     arrow = pa.Table.from_pylist(list(rows), schema=schema)
     arrow = arrow.replace_schema_metadata({"atlas": json.dumps(about, sort_keys=True)})
     with atomic(path) as beside:

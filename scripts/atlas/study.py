@@ -206,6 +206,13 @@ def audited(study: Study) -> tuple[str, ...]:
     return tuple(row.model for row in study.rows if row.model in wanted)
 
 
+def has_experiments(config: Mapping[str, Any]) -> bool:
+    """Whether the config's ``experiments`` ask for spectra beside the layers' own."""
+    asked = config["experiments"]
+    wanted = (asked["shuffled"], asked["gaussian"], asked["windows"]["size"], asked["other_layers"])
+    return any(wanted)
+
+
 def check_yaml_duplicates(path: str | Path) -> None:
     """Refuse a YAML file that has a key twice, of which the parser would silently keep the last.
 

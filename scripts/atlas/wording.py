@@ -171,6 +171,72 @@ METRICS = {
     ),
     "coverage": Metric("coverage", "coverage", "Abdeckung"),
     "log_parameters": Metric("size", "size", "Größe"),
+    "alpha_enough": Metric(
+        "$\\alpha$, large layers", "alpha of the large layers", "Alpha der großen Schichten", True
+    ),
+    "alpha_inner": Metric(
+        "$\\alpha$, inner layers",
+        "alpha without the first and the last layer",
+        "Alpha ohne die erste und die letzte Schicht",
+        True,
+    ),
+    "alpha_in_range": Metric(
+        "$\\alpha$, layers in range",
+        "alpha of the layers in range",
+        "Alpha der Schichten im Bereich",
+        True,
+    ),
+    "alpha_depthwise": Metric(
+        "$\\alpha$, depthwise",
+        "alpha of the depthwise convolutions",
+        "Alpha der tiefenweisen Faltungen",
+        True,
+    ),
+    "alpha_pointwise": Metric(
+        "$\\alpha$, pointwise",
+        "alpha of the pointwise convolutions",
+        "Alpha der punktweisen Faltungen",
+        True,
+    ),
+    "alpha_conv": Metric(
+        "$\\alpha$, other convolutions",
+        "alpha of the other convolutions",
+        "Alpha der übrigen Faltungen",
+        True,
+    ),
+    "alpha_dense": Metric(
+        "$\\alpha$, dense", "alpha of the dense layers", "Alpha der dichten Schichten", True
+    ),
+    "alpha_other_layers": Metric(
+        "$\\alpha$, other rule",
+        "alpha of the layers that the other rule takes",
+        "Alpha der Schichten nach der anderen Regel",
+        True,
+    ),
+    "alpha_windows": Metric(
+        "$\\alpha$, windows", "alpha of square windows", "Alpha quadratischer Ausschnitte", True
+    ),
+    "hill": Metric("Hill", "Hill's exponent", "Hills Exponent", True),
+    "hill_windows": Metric(
+        "Hill, windows",
+        "Hill's exponent of square windows",
+        "Hills Exponent quadratischer Ausschnitte",
+        True,
+    ),
+    "alpha_over_shuffled": Metric(
+        "$\\alpha$ over permuted",
+        "alpha relative to that of the permuted matrices",
+        "Alpha im Verhältnis zu dem der durchmischten Matrizen",
+        True,
+    ),
+    "alpha_shuffled": Metric(
+        "$\\alpha$, permuted", "alpha of the permuted matrices", "Alpha der durchmischten Matrizen"
+    ),
+    "alpha_gaussian": Metric(
+        "$\\alpha$, noise",
+        "alpha of noise of the same shape",
+        "Alpha von Rauschen gleicher Form",
+    ),
 }
 
 QUALITIES = {

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"
 PARTS = {path.stem: path.read_text("utf-8") for path in (SOURCE / "parts").glob("*.md")}
 QMD = "\n\n".join([(SOURCE / "paper.qmd").read_text("utf-8"), *PARTS.values()])
-MODULES = [ROOT / "scripts" / "atlas" / name for name in ("paper.py", "wording.py")]
+MODULES = [ROOT / "scripts" / "atlas" / name for name in ("paper.py", "paper_why.py", "wording.py")]
 
 OPTIONS = {
     "metrics": ["alpha", "log_parameters"],
@@ -65,6 +65,13 @@ CONFIG = {
     "weightwatcher": {"engine": "exact", "min_evals": 8},
     "audit": {"models": [], "per_family": 1, "tolerance": 1e-9},
     "statistics": OPTIONS,
+    "experiments": {
+        "shuffled": 3,
+        "gaussian": 1,
+        "windows": {"size": 16, "most": 64},
+        "other_layers": True,
+        "seed": 20260115,
+    },
 }
 
 
@@ -183,7 +190,9 @@ def study(models: pd.DataFrame, **changes) -> paper_study.Study:
     known = set(models["collection"]) if len(models) else set()
     controls = {a: b for a, b in options["controls"].items() if a in known}
     config = config | {"statistics": options | {"controls": controls}}
-    tables = statistics.all_tables(models, statistics.Options.from_config(config["statistics"]))
+    tables = dict.fromkeys(paper_study.STATISTICS, pd.DataFrame())
+    tables |= statistics.all_tables(models, statistics.Options.from_config(config["statistics"]))
+    tables |= changes.pop("made", {})
     runs = [
         {
             "model": model,

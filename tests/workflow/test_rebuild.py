@@ -8,11 +8,11 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
-MODELS, FIGURES = 11, 8
+MODELS, TABLES, FIGURES = 11, 13, 12
 RENDER = {"assemble_paper": 1, "typeset_paper": 2}
 PAPER = {"write_paper": 1, **RENDER}
 # One figure shows a single model's spectrum and depends on no table.
-MERGED = {"merge_tables": 1, "compute_statistics": 1, "draw_figure": FIGURES - 1, **PAPER}
+MERGED = {"merge_tables": 1, "compute_statistics": TABLES, "draw_figure": FIGURES - 1, **PAPER}
 
 
 def with_times(project, name):
@@ -57,6 +57,10 @@ def add_recipe(project):
 
 def edit_recipe(project):
     project.configure(lambda c: c["zoo"]["recipes"].update({"label-noise": {"label_noise": 0.3}}))
+
+
+def edit_experiments(project):
+    project.configure(lambda c: c["experiments"].update(shuffled=2))
 
 
 def edit_fit(project):
@@ -151,10 +155,23 @@ CHANGES = {
         edit_recipe,
         {"train_network": 2, "compute_spectra": 2, "fit_layers": 2, **MERGED},
     ),
+    # They need the weights, which are there for the audited models only.
+    "the experiments' options": (
+        edit_experiments,
+        {
+            "train_network": 5,
+            "obtain_weights": 4,
+            "compute_spectra": MODELS,
+            "fit_layers": MODELS,
+            "audit_fits": 1,
+            **MERGED,
+            "draw_figure": FIGURES,
+        },
+    ),
     "the fit's options": (edit_fit, ALL_FITTED),
     "the statistics' options": (
         edit_permutations,
-        {"compute_statistics": 1, "draw_figure": FIGURES - 2, **PAPER},
+        {"compute_statistics": TABLES, "draw_figure": FIGURES - 2, **PAPER},
     ),
     "the audit's tolerance": (
         edit_tolerance,
@@ -166,7 +183,7 @@ CHANGES = {
     "a reference": (edit_reference, RENDER),
     "a script": (
         edit_script,
-        {"compute_statistics": 1, "draw_figure": FIGURES - 2, **PAPER},
+        {"compute_statistics": TABLES, "draw_figure": FIGURES - 2, **PAPER},
     ),
     "a module of one stage": (
         edit_module,

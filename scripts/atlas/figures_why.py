@@ -1,0 +1,845 @@
+"""The figures about reasons: what another alpha would show, and what goes with alpha's success.
+
+As in `figures`, every function is pure, reads correlations from the tables of the statistics and
+says in words what cannot be shown. The shared grammar of the two forests: a filled, strong diamond
+is decided (beyond the correction for many tests), a pale disc is not, a hollow one has no interval.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from atlas.figures import (
+    GREY,
+    INK,
+    LEAST,
+    MAX_BLOCKS,
+    MAX_LEGEND,
+    PALE,
+    PALETTE,
+    PARTITION,
+    SMALL,
+    Ask,
+    Label,
+    Look,
+    _count,
+    _figure,
+    _footer,
+    _FOREST,
+    _grid,
+    _handle,
+    _header,
+    _many,
+    _missing,
+    _models,
+    _place,
+    _row,
+    _say,
+    _second_line,
+    _short,
+    _ticks,
+    _tidy,
+    _wrapped,
+    family_look,
+    metric_label,
+    number,
+    quality_label,
+)
+from atlas.recipes import is_reference
+
+ALTERNATIVES = {
+    "how layers are averaged and chosen": {
+        "alpha_median": "median over layers",
+        "alpha_by_size": "mean weighted by layer size",
+        "alpha_enough": "layers with 50 eigenvalues or more",
+        "alpha_inner": "without first and last layer",
+        "alpha_in_range": "layers with alpha in 2 to 6",
+        "alpha_depthwise": "depthwise convolutions only",
+        "alpha_pointwise": "1 × 1 convolutions only",
+        "alpha_conv": "other convolutions only",
+        "alpha_dense": "dense layers only",
+    },
+    "how the spectrum is taken": {
+        "alpha_other_layers": "the other rule for layers",
+        "alpha_windows": "fit to windows of one size",
+        "hill": "Hill estimator",
+        "hill_windows": "Hill estimator on windows (FARMS)",
+    },
+    "nulls: noise instead of training": {
+        "alpha_shuffled": "entries shuffled",
+        "alpha_gaussian": "Gaussian noise, same shape",
+        "alpha_over_shuffled": "alpha relative to shuffled (log)",
+    },
+}
+"""The other ways to compute alpha, as the rows of `alternatives` name them."""
+
+TRAITS = {
+    "matrix shape": {
+        "N_median": "longer side N (median)",
+        "M_median": "shorter side M (median)",
+        "aspect_median": "aspect ratio N/M (median)",
+        "evals_median": "number of eigenvalues (median)",
+        "evals_50": "50 eigenvalues or more (share)",
+        "rank_loss_share": "rank loss (share)",
+        "alpha_gaussian": "alpha of Gaussian noise, same shape",
+        "alpha_shuffled": "alpha of shuffled entries",
+    },
+    "layer types": {
+        "depthwise_share": "depthwise convolutions (share)",
+        "pointwise_share": "1 × 1 convolutions (share)",
+        "conv_share": "other convolutions (share)",
+        "dense_share": "dense layers (share)",
+    },
+    "fits": {
+        "tail_share": "eigenvalues in the tail (share)",
+        "D": "KS distance D (mean)",
+        "outside_share": "alphas outside 2 to 6 (share)",
+        "alpha_sd": "alpha's spread over layers (SD)",
+        "failed_share": "failed fits (share)",
+        "coverage": "parameters analysed (share)",
+    },
+    "size": {
+        "log_parameters": "log₁₀ parameters",
+        "layers": "number of layers",
+    },
+    "training and data": {
+        "metric_sd": "alpha's spread between models (SD)",
+        "quality_sd": "quality's spread between models (SD)",
+        "recipe": "training recipe",
+        "dataset": "data set",
+        "weightwatcher_version": "weightwatcher version",
+    },
+}
+"""The candidates, as the rows of `explanations` and the axes of `traits` name them."""
+
+RAW = ("evals_median", "aspect_median", "log_parameters", "D", "outside_share", "rank_loss_share")
+RAW += ("pointwise_share", "depthwise_share", "tail_share", "alpha_gaussian", "layers", "alpha_sd")
+MOST_PANELS, MOST_NAMES = 6, 12
+"""Candidates of `traits` in the order of preference, how many are shown, how many families named."""
+
+NULLS = {
+    "gaussian": "Gaussian noise, same shapes",
+    "shuffled": "its own entries shuffled",
+}
+"""What a network's alpha is compared with, and the words for it."""
+
+COMPARISONS = {
+    "a": "(a) between architectures",
+    "b": "(b) between variants",
+    "c": "(c) between trainings",
+}
+"""Short names of the comparisons, for the heads of narrow panels."""
+
+LEVELS = [("family", "b"), ("family", "c"), ("variant", "c"), ("variant", "b"), ("family", "a")]
+MOST_LEVELS = 3
+"""Whose correlations, of which comparison: the panels of `explanations` in their order."""
+
+TOGETHER = "all"
+"""What the table of explanations calls the collections together."""
+
+ALPHA = "alpha"
+TRAINED = ["collection", "weightwatcher_version"]
+ROW_MM, BESIDE_MM = 2.9, 120
+"""Height of a row of a forest; from which width on panels stand side by side."""
+
+INCH_MM = 25.4
+
+_ALPHA_MARK = {
+    "marker": "|",
+    "markersize": 8,
+    "markeredgewidth": 1.8,
+    "linestyle": "",
+    "color": INK,
+    "zorder": 3,
+}
+_REDUCED_MARK = _ALPHA_MARK | {"markersize": 6, "markeredgewidth": 0.9, "color": GREY, "zorder": 1}
+_LEFT_OUT_MARK = {
+    "marker": "|",
+    "markersize": 2.6,
+    "markeredgewidth": 0.5,
+    "linewidth": 0.5,
+    "color": GREY,
+    "zorder": 1.5,
+}
+_FIT = {"color": INK, "linewidth": 0.9, "zorder": 2.5}
+
+
+# --- rows and panels ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line across the panels: what `key` names, or a heading where there is no key."""
+
+    text: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one part of the data says: its title, its rows from top to bottom, its estimates."""
+
+    title: str
+    rows: list[Row]
+    table: pd.DataFrame
+
+
+Part = tuple[tuple[str, str, str], pd.DataFrame]
+"""A partition (collection, data set, version) and its rows."""
+
+
+def _rows(groups: Mapping[str, Mapping[str, str]], present: Iterable[str]) -> list[Row]:
+    """The rows of what is present under the headings of their groups; unknown ones come last."""
+    left = set(present)
+    rows: list[Row] = []
+    for heading, names in groups.items():
+        found = [Row(text, key) for key, text in names.items() if key in left]
+        left -= set(names)
+        rows += [Row(heading), *found] if found else []
+    others = [Row(metric_label(key), key) for key in sorted(left)]
+    return [*rows, Row("other"), *others] if others else rows
+
+
+def _qualities(table: pd.DataFrame, ask: Ask) -> list[Part]:
+    """The partitions and their rows about the primary quality, those with most models first.
+
+    A partition that has error instead of accuracy shows its error; controls are none.
+    """
+    parts = []
+    table = table[~table["collection"].isin(list(ask.controls))]
+    for key, group in table.groupby(PARTITION, sort=True):
+        present, wanted = set(group["quality_metric"]), ask.primary_quality
+        chosen = "error" if wanted == "accuracy" and wanted not in present else wanted
+        rows = group[group["quality_metric"] == chosen]
+        if len(rows):
+            parts.append((key, rows))
+    return sorted(parts, key=lambda part: -np.nan_to_num(part[1]["n"].max()))
+
+
+def _title(
+    key: tuple[str, str, str], rows: pd.DataFrame, parts: Sequence[Part], ask: Ask | None
+) -> str:
+    """A partition's name: collection, data set, and what is not as elsewhere: version, quality."""
+    collection, dataset, version = key
+    several = len({other[2] for other, _ in parts if other[:2] == key[:2]}) > 1
+    name = (collection or "no collection") + (f" ({dataset})" if dataset else "")
+    name += f", weightwatcher {version}" if several else ""
+    quality = rows["quality_metric"].iloc[0]
+    return name + (f": {_word(quality)}" if ask and quality != ask.primary_quality else "")
+
+
+def _word(quality: str) -> str:
+    """A quality in a sentence."""
+    return re.split(r" \(|,", quality_label(quality))[0]
+
+
+def _forest(
+    look: Look, blocks: Sequence[Block], panels: int, extra_mm: float
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a line of panels per block, on a narrow page below each other, and its panels.
+
+    All have an axis of Kendall's tau; the names of the rows are at the left.
+    """
+    beside = panels if look.wide_mm >= BESIDE_MM else 1
+    lines = [block for block in blocks for _ in range(panels // beside)]
+    units = [len(block.rows) + 0.4 for block in lines]
+    width = look.wide_mm if panels > 1 else max(look.width_mm, min(look.wide_mm, 110))
+    figure = _figure(width, ROW_MM * sum(units) + 13 * len(lines) + extra_mm)
+    grid = figure.subplots(len(lines), beside, height_ratios=units, squeeze=False)
+    axes = list(grid.flat)
+    for index, ax in enumerate(axes):
+        rows = lines[index // beside].rows
+        first = index % beside == 0
+        sns.despine(ax=ax, left=True)
+        ax.set(xlim=(-1.04, 1.04), ylim=(len(rows) - 0.3, -0.7), xticks=[-1, -0.5, 0, 0.5, 1])
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 1 if v % 1 else 0)))
+        ax.set_yticks(range(len(rows)), [row.text if first else "" for row in rows], size=LEAST)
+        ax.tick_params(axis="y", length=0)
+        for y, (row, label) in enumerate(zip(rows, ax.get_yticklabels(), strict=True)):
+            if row.key:
+                ax.axhline(y, color=PALE, linewidth=0.3, zorder=0)
+            else:
+                label.set_weight("bold")
+        ax.axvline(0, color=INK, linewidth=0.6, zorder=0.5)
+    return figure, [axes[i : i + panels] for i in range(0, len(axes), panels)]
+
+
+def _heads(ax: Axes, title: str, heading: str, room: float) -> None:
+    """A bold title, where there is one, and the heading of the panel, `room` points above it."""
+    lines = 1 + heading.count("\n")
+    if title:
+        pad = 4 + room + lines * 1.2 * SMALL
+        ax.set_title(title, loc="left", weight="bold", pad=pad)
+    _above(ax, heading, 0, "left", room + 2, size=SMALL, color=INK)
+
+
+def _above(
+    ax: Axes, text: str, x: float, ha: str, points: float = 2, dx: float = 0, **look: Any
+) -> None:
+    """Small words just above a panel, at `x` of its width; they take no room in the layout."""
+    ax.annotate(
+        text,
+        (x, 1),
+        (dx, points),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        annotation_clip=False,
+        **{"ha": ha, "va": "bottom", "size": LEAST, "color": GREY, "linespacing": 1.1, **look},
+    ).set_in_layout(False)
+
+
+def _over(ax: Axes, text: str) -> None:
+    """Words over a panel whose rows have nothing to show."""
+    lines = textwrap.fill(text, 26)
+    back = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    where = {"transform": ax.transAxes, "ha": "center", "va": "center", "zorder": 5}
+    ax.text(0.5, 0.5, lines, size=SMALL, color=GREY, bbox=back, **where)
+
+
+def _beside(ax: Axes, y: float, text: str) -> None:
+    """A number at the right of a row."""
+    ax.annotate(
+        text,
+        (1, y),
+        (2, 0),
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
+        va="center",
+        size=LEAST,
+        annotation_clip=False,
+    )
+
+
+def _in_row(ax: Axes, x: float, y: float, text: str, ha: str = "left", **look: Any) -> None:
+    """Words in a row of a panel, on white."""
+    back = {"facecolor": "white", "edgecolor": "none", "pad": 0.2}
+    ax.text(
+        x, y, text, **{"ha": ha, "va": "center", "size": LEAST, "color": GREY, **look}, bbox=back
+    )
+
+
+def _estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
+    """Kendall's tau with its interval: strong where decided, hollow without an interval."""
+    decided = row["decided"]
+    strength = {"color": colour, "alpha": 1 if decided else 0.5}
+    certain = math.isfinite(row["kendall_low"])
+    if certain:
+        ends = [row["kendall_low"], row["kendall_high"]]
+        width = 1.7 if decided else 0.9
+        ax.plot(ends, [y, y], linewidth=width, zorder=2, solid_capstyle="butt", **strength)
+    mark = {"marker": "D", "markersize": 3.6} if decided else {"marker": "o", "markersize": 3.4}
+    face = colour if certain else "white"
+    ax.plot(
+        row["kendall"], y, markerfacecolor=face, markeredgewidth=0.8, zorder=3, **mark, **strength
+    )
+
+
+def _why_not(row: Mapping[str, Any], length: int = 30) -> str:
+    """A row's note, short."""
+    note = re.split(r";|:| \(", row["note"])[0]
+    return textwrap.shorten(note, length, placeholder=" …") or "not computed"
+
+
+def _common_note(table: pd.DataFrame) -> str:
+    """The note that most rows have, or nothing."""
+    notes = [note for note in table["note"] if note]
+    return max(sorted(set(notes)), key=notes.count) if notes else ""
+
+
+def _decision_handles(rows: pd.DataFrame, decided: str, ask: Ask) -> list[Line2D]:
+    """What the marks of `_estimate` mean, as far as these rows show them."""
+    level = f"{100 * ask.confidence:g} % interval"
+    handles = []
+    if rows["decided"].any():
+        handles.append(_handle(INK, "D", decided, size=3.6))
+    if (~rows["decided"] & rows["kendall_low"].notna()).any():
+        handles.append(_handle(INK, "o", f"not decided; bars: {level}", size=3.4))
+        handles[-1].set_alpha(0.5)
+    if rows["kendall_low"].isna().any():
+        handles.append(_handle(INK, "o", "hollow: too few for an interval", hollow=True, size=3.4))
+    return handles
+
+
+# --- 1: other ways to compute alpha ---------------------------------------------------------------
+
+
+def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
+    """Kendall's tau of quality with other ways to compute alpha, beside alpha's own."""
+    table = _tidy(
+        alternatives,
+        [*PARTITION, "comparison", "metric", "quality_metric", "note"],
+        ["n", "kendall", "kendall_low", "kendall_high", "kendall_p_holm", "kendall_alpha"]
+        + ["difference_low", "difference_high", "equal"],
+    )
+    table["same"] = (table["equal"] >= table["n"]) & (table["n"] > 0)
+    table["known"] = table["kendall"].notna() | (table["same"] & table["kendall_alpha"].notna())
+    clear = (table["kendall_low"] > 0) | (table["kendall_high"] < 0)
+    table["decided"] = clear & (table["kendall_p_holm"] <= 1 - ask.confidence)
+    differs = (table["difference_low"] > 0) | (table["difference_high"] < 0)
+    table["differs"] = differs & ~table["same"]
+    parts = [(key, rows) for key, rows in _qualities(table, ask) if rows["known"].any()]
+    if not parts:
+        note = _common_note(table)
+        text = "No other way to compute alpha could be set against quality"
+        return _missing(look.wide_mm, f"{text}: {note or 'there are no values'}.")
+    blocks = []
+    for key, rows in parts[:MAX_BLOCKS]:
+        present = rows.loc[rows["known"], "metric"]
+        names = [Row("mean over all layers: alpha", ALPHA), *_rows(ALTERNATIVES, present)]
+        blocks.append(Block(_title(key, rows, parts, ask), names, rows))
+    shown = pd.concat([block.table[block.table["known"]] for block in blocks])
+    panels = [name for name in COMPARISONS if (shown["comparison"] == name).any()]
+    figure, axes = _forest(look, blocks, len(panels), 24)
+    width = figure.get_figwidth() * INCH_MM
+    title = "Does another way to compute alpha bring the correlation back? "
+    title += f"Kendall's τ with {_word(ask.primary_quality)}"
+    _header(figure, _wrapped(title, width - 4, 7.8), [], width)
+    reduced = False
+    for index, (block, line) in enumerate(zip(blocks, axes, strict=True)):
+        for comparison, ax in zip(panels, line, strict=True):
+            own = block.table[block.table["comparison"] == comparison]
+            reduced |= _alternatives_panel(ax, block.rows, own, _FOREST[comparison])
+            first = ax is line[0] or look.wide_mm < BESIDE_MM
+            _heads(ax, block.title if first else "", COMPARISONS[comparison], 8)
+            if index == 0:
+                _above(ax, "← theory expects < 0", 0.49, "right")
+    for ax in axes[-1]:
+        ax.set_xlabel("Kendall's τ")
+    handles = [Line2D([], [], label="alpha itself, on all models", **_ALPHA_MARK)]
+    if reduced:
+        handles.append(Line2D([], [], label="alpha on the same, fewer models", **_REDUCED_MARK))
+    values = shown[~shown["same"]]
+    after = "after Holm's correction"
+    handles += _decision_handles(values, f"decided: not 0, also {after}", ask)
+    notes = ["* the interval of the difference from alpha excludes 0"] * int(
+        values["differs"].any()
+    )
+    notes += _left_out(parts, blocks)
+    _footer(figure, "; ".join(notes), handles, width)
+    return figure
+
+
+def _alternatives_panel(ax: Axes, rows: Sequence[Row], table: pd.DataFrame, colour: str) -> bool:
+    """One comparison of one part; whether any row has fewer models than alpha's own."""
+    known = table[table["known"]]
+    if known.empty:
+        _over(ax, _common_note(table) or "nothing to compare")
+        return False
+    keys = [row.key for row in rows]
+    order = known.assign(place=known["metric"].map(keys.index)).sort_values("place")
+    most = order[order["kendall_alpha"].notna()].sort_values("n", ascending=False, kind="stable")
+    alpha = most["kendall_alpha"].iloc[0] if len(most) else math.nan
+    if math.isfinite(alpha):
+        ax.axvline(alpha, color=INK, linewidth=0.6, linestyle=(0, (3, 2)), zorder=0.6)
+        ax.plot(alpha, 0, **_ALPHA_MARK)
+        _beside(ax, 0, _count(most["n"].iloc[0]))
+    _above(ax, "n", 1, "left", color=INK, dx=2)
+    reduced = False
+    for y, key in enumerate(keys):
+        row = _row(table, metric=key)
+        if row is None or not key:
+            continue
+        if not row["known"]:
+            _in_row(ax, -1, y, _why_not(row))
+            continue
+        _beside(ax, y, _count(row["n"]))
+        own = row["kendall_alpha"]
+        if row["same"]:
+            left = (own if math.isfinite(own) else row["kendall"]) > 0.4
+            at = own if math.isfinite(own) else row["kendall"]
+            _in_row(ax, at - 0.05 if left else at + 0.05, y, "= alpha", "right" if left else "left")
+            continue
+        if abs(own - alpha) > 5e-3:
+            reduced = True
+            ax.plot(own, y, **_REDUCED_MARK)
+        _estimate(ax, y, row, colour)
+        if row["differs"]:
+            end = np.nanmax([row["kendall"], row["kendall_high"]])
+            _in_row(ax, end + 0.03, y + 0.15, "*", color=INK)
+    return reduced
+
+
+def _left_out(parts: Sequence[Part], blocks: Sequence[Block]) -> list[str]:
+    """What a figure of alternatives leaves out, in words."""
+    notes = []
+    rest = [_title(key, rows, parts, None) for key, rows in parts[len(blocks) :]]
+    if rest:
+        names = textwrap.shorten(", ".join(rest), 100, placeholder=" …")
+        notes.append(f"{len(rest)} more with fewer models not shown: {names}")
+    text = {key: name for names in ALTERNATIVES.values() for key, name in names.items()}
+    absent = []
+    for block in blocks:
+        keys = {row.key for row in block.rows}
+        missing = [key for key in text if key in set(block.table["metric"]) - keys]
+        if missing:
+            names = textwrap.shorten(", ".join(text[key] for key in missing), 90, placeholder=" …")
+            absent.append(f"{block.title}: {names}" if len(blocks) > 1 else names)
+    return notes + ([f"without a value: {'; '.join(absent)}"] if absent else [])
+
+
+# --- 2: what goes with alpha's success ------------------------------------------------------------
+
+
+def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
+    """Kendall's tau of each candidate with the correlations of the families or variants."""
+    table = _tidy(
+        explanations,
+        [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "note"],
+        ["n", "kendall", "kendall_low", "kendall_high", "kendall_p", "kendall_p_bh"]
+        + ["left_out_low", "left_out_high", "eta2"],
+    )
+    category = table["kind"] == "category"
+    table["known"] = table["eta2"].where(category, table["kendall"]).notna()
+    table["same"] = False
+    table["decided"] = table["kendall_p_bh"] <= 1 - ask.confidence
+    parts = [(key, rows) for key, rows in _qualities(table, ask) if rows["known"].any()]
+    if not parts:
+        note = _common_note(table)
+        text = "Nothing could be set against the correlations of the families"
+        return _missing(look.wide_mm, f"{text}: {note or 'there are too few'}.")
+    parts.sort(key=lambda part: -_most(part[1]))
+    single = [part for part in parts if part[0][0] != TOGETHER]
+    every = [part for part in parts if part[0][0] == TOGETHER]
+    chosen = single[:1]
+    if every and (not chosen or _most(every[0][1]) > _most(chosen[0][1])):
+        chosen = [*chosen, every[0]]
+    blocks = []
+    for key, rows in chosen:
+        names = _rows(TRAITS, rows.loc[rows["known"], "candidate"])
+        title = "all collections together" if key[0] == TOGETHER else ""
+        blocks.append(Block(title or _title(key, rows, parts, ask), names, rows))
+    shown = pd.concat([block.table[block.table["known"]] for block in blocks])
+    present = set(zip(shown["level"], shown["comparison"], strict=True))
+    panels = [level for level in LEVELS if level in present][:MOST_LEVELS]
+    figure, axes = _forest(look, blocks, len(panels), 34)
+    width = figure.get_figwidth() * INCH_MM
+    title = "What goes with how well alpha works? Kendall's τ between each trait and the families' "
+    title += f"own correlations of alpha with {_word(ask.primary_quality)}"
+    _header(figure, _wrapped(title, width - 4, 7.8), [], width)
+    smaller = False
+    for index, (block, line) in enumerate(zip(blocks, axes, strict=True)):
+        for (level, comparison), ax in zip(panels, line, strict=True):
+            picked = (block.table["level"] == level) & (block.table["comparison"] == comparison)
+            own = block.table[picked]
+            most = own.loc[own["known"], "n"].max()
+            smaller |= _explanations_panel(ax, block.rows, own, _FOREST[comparison], most)
+            first = ax is line[0] or look.wide_mm < BESIDE_MM
+            many = _many(int(most), level) if math.isfinite(most) else f"no {level}"
+            words = f"{COMPARISONS[comparison]}\nn = {many}" if math.isfinite(most) else many
+            _heads(ax, block.title if first else "", words, 16 if index == 0 else 2)
+            if index == 0:
+                _above(ax, "← where larger,\nalpha works better", 0.0, "left")
+                _above(ax, "where larger, →\nalpha works worse", 1.0, "right")
+    for ax in axes[-1]:
+        ax.set_xlabel("Kendall's τ of trait and correlation")
+    values = shown[shown["kind"] != "category"]
+    handles = _decision_handles(values, "decided after Benjamini and Hochberg's correction", ask)
+    if values["left_out_low"].notna().any():
+        handles.append(Line2D([], [], label="range when one family is left out", **_LEFT_OUT_MARK))
+    notes = ["numbers at the right: n where it is smaller"] * smaller
+    if len(values) < len(shown):
+        notes.append("η²: share of the variance that lies between the categories")
+    rest = len(single) - 1
+    if rest > 0:
+        notes.append(f"{_many(rest, 'more data set')} with fewer families not shown on their own")
+    _footer(figure, "; ".join(notes), handles, width)
+    return figure
+
+
+def _most(rows: pd.DataFrame) -> float:
+    """The largest number of families, or failing these of variants, that any estimate is about."""
+    known = rows[rows["known"]]
+    families = known[known["level"] == "family"]
+    return float(np.nan_to_num((families if len(families) else known)["n"].max()))
+
+
+def _explanations_panel(
+    ax: Axes, rows: Sequence[Row], table: pd.DataFrame, colour: str, most: float
+) -> bool:
+    """One level of one part; whether any row has a smaller n than the panel's `most`."""
+    known = table[table["known"]]
+    if known.empty:
+        _over(ax, _common_note(table) or "nothing to compare")
+        return False
+    smaller = False
+    for y, name in enumerate(rows):
+        row = _row(table, candidate=name.key)
+        if row is None or not name.key:
+            continue
+        if not row["known"]:
+            _in_row(ax, -1, y, _why_not(row))
+            continue
+        if row["n"] < most:
+            smaller = True
+            _beside(ax, y, _count(row["n"]))
+        if row["kind"] == "category":
+            p = row["kendall_p"]
+            text = f"η² = {number(row['eta2'])}" + (f", {_p_value(p)}" if p == p else "")
+            strong = {"weight": "bold", "color": INK} if row["decided"] else {}
+            _in_row(ax, -1, y, text, **strong)
+            continue
+        if math.isfinite(row["left_out_low"]):
+            ends = [row["left_out_low"], row["left_out_high"]]
+            ax.plot(ends, [y + 0.33] * 2, **_LEFT_OUT_MARK)
+        _estimate(ax, y, row, colour)
+    return smaller
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+# --- 3: shape alone -------------------------------------------------------------------------------
+
+
+def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Figure:
+    """Alpha of each variant against alpha of noise in matrices of the same shapes."""
+    columns = {name: f"alpha_{name}" for name in NULLS}
+    table = _models(models, ["alpha", *columns.values()])
+    table = table[table["alpha"].notna() & table[list(columns.values())].notna().any(axis=1)]
+    table = table.drop_duplicates([*TRAINED, "model"])
+    control = table["collection"].isin(list(ask.controls))
+    parts = {key: _variants(own, ask) for key, own in table[~control].groupby(TRAINED, sort=True)}
+    order = sorted(parts, key=lambda key: -len(parts[key]))
+    if not order:
+        return _missing(
+            look.wide_mm, "No model has both an alpha and that of noise: no comparison."
+        )
+    chosen = [key for key in order[:MAX_BLOCKS] if len(parts[key]) > 2] or order[:1]
+    nulls = [
+        name for name in NULLS if any(parts[key][columns[name]].notna().any() for key in chosen)
+    ]
+    found = _tidy(
+        shape,
+        [*PARTITION, "null", "level", "note"],
+        ["n", "alpha", "null_alpha", "slope", "r2"],
+    )
+    beside = len(nulls) if look.wide_mm >= BESIDE_MM else 1
+    width = look.wide_mm if beside > 1 else look.width_mm
+    lines = len(chosen) * len(nulls) // beside
+    figure = _figure(width, 60 * lines + 24)
+    title = "How much of alpha is the shape of the matrices alone? Each variant's alpha against "
+    title += "that of noise"
+    _header(figure, _wrapped(title, width - 4, 7.8), [], width)
+    axes = list(figure.subplots(lines, beside, squeeze=False).flat)
+    labels: list[Label] = []
+    hollow = False
+    cells = [(key, null) for key in chosen for null in nulls]
+    for ax, (key, null) in zip(axes, cells, strict=True):
+        collection, version = key
+        mine = [name for name, reference in ask.controls.items() if reference == collection]
+        own = table[table["collection"].isin(mine) & (table["weightwatcher_version"] == version)]
+        untrained = _variants(own, ask)
+        rows = found[(found["collection"] == collection) & (found["null"] == null)]
+        rows = rows[rows["weightwatcher_version"].isin([version, ""])]
+        labels += _shape_panel(ax, parts[key], untrained, columns[null], rows)
+        hollow |= len(untrained) > 0
+        several = len({name for name, _ in chosen}) < len(chosen)
+        name = collection + (f", weightwatcher {version}" if several else "")
+        heading = NULLS[null] if len(chosen) == 1 else f"{name}: {NULLS[null]}"
+        _second_line(ax, heading, _shared(rows))
+        first = ax.get_subplotspec().is_first_col()
+        ax.set(xlabel=f"alpha of {NULLS[null]}", ylabel="alpha of the network" if first else "")
+    handles = [_handle(GREY, "o", "variant", size=3.6)]
+    if hollow:
+        handles.append(_handle(GREY, "o", "the same, untrained", hollow=True, size=3.6))
+    if any(parts[key].groupby("family").size().max() > 1 for key in chosen):
+        handles.append(_handle(GREY, "o", "mean of a family", size=6))
+        handles[-1].set_markeredgecolor(INK)
+    handles.append(Line2D([], [], label="least squares through the variants", **_FIT))
+    note = "r²: share of the differences in alpha that goes with shape alone"
+    rest = len(order) - len(chosen)
+    note += f"; {_many(rest, 'collection')} with fewer variants not shown" if rest else ""
+    _footer(figure, note, handles, width)
+    _place(figure, labels, SMALL)
+    return figure
+
+
+def _variants(models: pd.DataFrame, ask: Ask) -> pd.DataFrame:
+    """Means of the variants of one collection on the reference recipe, a model without one alone."""
+    chosen = models[is_reference(models, ask.reference_recipe)]
+    name = chosen["variant"].where(chosen["variant"] != "", chosen["model"])
+    columns = ["alpha", *(f"alpha_{null}" for null in NULLS)]
+    return chosen.groupby(["family", name.rename("variant")])[columns].mean().reset_index()
+
+
+def _shape_panel(
+    ax: Axes, variants: pd.DataFrame, untrained: pd.DataFrame, null: str, rows: pd.DataFrame
+) -> list[Label]:
+    """One collection against one null; returns the labels that are still to be placed."""
+    variants, untrained = (t[t[null].notna()] for t in (variants, untrained))
+    if variants.empty:
+        _say(ax, "no values")
+        return []
+    marks = family_look([*variants["family"], *untrained["family"]])
+    one = variants["family"].nunique() == 1
+    labels = []
+    for family, own in untrained.groupby("family"):
+        colour, marker = marks[family]
+        look = {"facecolors": "none", "edgecolors": colour, "linewidth": 0.8, "zorder": 2}
+        ax.scatter(own[null], own["alpha"], s=16, marker=marker, **look)
+    for family, own in variants.groupby("family"):
+        colour, marker = marks[family]
+        look = {"color": colour, "edgecolor": "white", "linewidth": 0.3, "zorder": 3}
+        ax.scatter(own[null], own["alpha"], s=18, marker=marker, **look)
+        x, y = own[null].mean(), own["alpha"].mean()
+        if one:
+            names = [_short(name, family) for name in own["variant"]]
+            points = zip(own[null], own["alpha"], names, strict=True)
+            labels += [Label(ax, *point, colour) for point in points]
+            continue
+        if len(own) > 1:
+            edge = {"color": colour, "edgecolor": INK, "linewidth": 0.7, "zorder": 4}
+            ax.scatter(x, y, s=42, marker=marker, **edge)
+        labels.append(Label(ax, x, y, family or "no family", colour, len(own), gap=5.5))
+    both = pd.concat([variants, untrained])[[null, "alpha"]].to_numpy(float)
+    low, high = both.min() / 1.15, both.max() * 1.15
+    line = np.geomspace(low, high, 50)
+    ax.plot(line, line, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    ax.set(xlim=(low, high), ylim=(low, high))
+    if high / low > 5:
+        ax.set(xscale="log", yscale="log")
+        for axis in (ax.xaxis, ax.yaxis):
+            _log_axis(axis, low, high)
+    else:
+        _ticks(ax)
+        ax.set(xlim=(low, high), ylim=(low, high))
+    at = low * (high / low) ** 0.8 if high / low > 5 else low + 0.8 * (high - low)
+    labels.append(Label(ax, at, at, "as in noise", GREY, math.inf))
+    fit = _row(rows, level="variants")
+    if fit is not None and math.isfinite(fit["slope"]):
+        x = np.linspace(variants[null].min(), variants[null].max(), 50)
+        y = fit["alpha"] + fit["slope"] * (x - fit["null_alpha"])
+        inside = (y > low) & (y < high)
+        ax.plot(x[inside], y[inside], **_FIT)
+    return labels
+
+
+def _shared(rows: pd.DataFrame) -> str:
+    """The r² of each level, in two lines: between variants, then between and within families."""
+    texts = {}
+    for level in ("variants", "families", "within"):
+        row = _row(rows, level=level)
+        value = math.nan if row is None else row["r2"]
+        texts[level] = f"{number(value)} (n = {_count(row['n'])})" if value == value else ""
+    if not any(texts.values()):
+        return f"no r²: {_common_note(rows) or 'not computed'}"
+    lines = [f"r² = {texts['variants'] or 'not computed'} between all variants"]
+    second = [f"{texts['families']} between families"] if texts["families"] else []
+    second += [f"{texts['within']} within families"] if texts["within"] else []
+    return "\n".join([*lines, *([f"r² = {', '.join(second)}"] if second else [])])
+
+
+# --- 4: the raw relations -------------------------------------------------------------------------
+
+
+def traits(look: Look, ask: Ask, traits: pd.DataFrame) -> Figure:
+    """Each family's correlation against its traits, a panel for each of the most relevant ones."""
+    table = _tidy(
+        traits,
+        [*PARTITION, "quality_metric", "family"],
+        ["n", "units", "kendall_b", "kendall_c", *RAW],
+    )
+    counts = {name: int(table[f"kendall_{name}"].notna().sum()) for name in ("c", "b")}
+    comparison = max(counts, key=lambda name: counts[name])  # the first of equals
+    table["tau"] = table[f"kendall_{comparison}"]
+    parts = [(key, rows[rows["tau"].notna()]) for key, rows in _qualities(table, ask)]
+    parts = sorted((p for p in parts if len(p[1])), key=lambda part: -len(part[1]))
+    first: dict[str, pd.DataFrame] = {}
+    for key, rows in parts:
+        first.setdefault(key[0], rows)
+    points = pd.concat(first.values(), ignore_index=True) if first else table.iloc[:0]
+    varied = [name for name in RAW if points[name].nunique() > 1][:MOST_PANELS]
+    if not varied:
+        text = "Fewer than two families have a correlation of their own and traits that differ: "
+        return _missing(look.wide_mm, text + "nothing to set against each other.")
+    points = points.sort_values(["collection", "family"], kind="stable")
+    several, named = len(first) > 1, len(points) <= MOST_NAMES
+    by = "collection" if several else "family"
+    marks = family_look(points[by])
+    figure, axes = _grid(look, len(varied), 42, 22)
+    width = figure.get_figwidth() * INCH_MM
+    title = "Where does alpha work? Each point is a family: its own Kendall's τ of alpha with "
+    title += f"{_word(ask.primary_quality)}, {COMPARISONS[comparison]}"
+    _header(figure, _wrapped(title, width - 4, 7.8), [], width)
+    texts = {key: text for names in TRAITS.values() for key, text in names.items()}
+    labels: list[Label] = []
+    for ax, name in zip(axes, varied, strict=False):
+        known = points[points[name].notna()]
+        ax.axhspan(-1.15, 0, color="#EFEFEF", linewidth=0, zorder=0)
+        for group, own in known.groupby(by):
+            colour, marker = marks[group]
+            look_of = {"color": colour, "edgecolor": "white", "linewidth": 0.3, "alpha": 0.9}
+            ax.scatter(own[name], own["tau"], s=_areas(own["units"]), marker=marker, **look_of)
+            if named:
+                columns = [own[c] for c in (name, "tau", "family", "units")]
+                labels += [
+                    Label(ax, x, y, family or "no family", colour, units, gap=5)
+                    for x, y, family, units in zip(*columns, strict=True)
+                ]
+        _trait_axis(ax, known[name])
+        ax.set(ylim=(-1.15, 1.15), yticks=[-1, -0.5, 0, 0.5, 1], xlabel=texts[name])
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 1 if v % 1 else 0)))
+        left = ax.get_subplotspec().is_first_col()
+        ax.set_ylabel("τ of the family" if left else "")
+    _above(axes[0], "shaded: as the theory expects", 0.0, "left")
+    handles = []
+    if several and len(first) <= MAX_LEGEND:
+        handles = [_handle(*marks[name], name or "no collection") for name in sorted(first)]
+    notes = [f"{_many(len(points), 'family')}; larger markers: more independent models"]
+    if len(parts) > len(first):
+        notes.append("of each collection, the data set with most families")
+    if several and len(first) > MAX_LEGEND:
+        notes.append(f"colours: {len(first)} collections")
+    _footer(figure, "; ".join(notes), handles, width)
+    _place(figure, labels)
+    return figure
+
+
+def _areas(units: pd.Series) -> np.ndarray:
+    """Areas of marks (n,) in square points that grow with the number of models, within limits."""
+    return np.clip(8 + 1.2 * np.nan_to_num(units.to_numpy(float)), 10, 45)
+
+
+def _trait_axis(ax: Axes, values: pd.Series) -> None:
+    """The axis of a trait: logarithmic where its values differ by a large factor."""
+    low, high = values.min(), values.max()
+    if low <= 0 or high / low < 8:
+        _ticks(ax, x=4)
+        return
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.4, high * 1.4)
+    _log_axis(ax.xaxis, low / 1.4, high * 1.4)
+
+
+def _log_axis(axis: Axis, low: float, high: float) -> None:
+    """Few round ticks, written in full, on a logarithmic axis."""
+    powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1,) if high / low > 300 else (1, 3) if high / low > 30 else (1, 2, 5)
+    ticks = sorted(digit * power for power in powers for digit in digits)
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+DRAWN: dict[str, Callable[..., Figure]] = {
+    "alternatives": alternatives,
+    "explanations": explanations,
+    "shape": shape,
+    "traits": traits,
+}
+"""Every figure of this module by name, as in `figures`."""
