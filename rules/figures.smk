@@ -32,8 +32,8 @@ FIGURE_TABLES = {
     "training": {"models": TABLES["models"], "layers": TABLES["layers"]},
     "alternatives": {"alternatives": STATISTICS["alternatives"]},
     "explanations": {"explanations": STATISTICS["explanations"]},
-    "traits": {"traits": STATISTICS["traits"]},
     "shape": {"models": TABLES["models"], "shape": STATISTICS["shape"]},
+    "traits": {"traits": STATISTICS["traits"]},
 }
 if all(row.step is None for row in STUDY.rows):
     del FIGURE_TABLES["training"]  # a study without checkpoints has nothing to show there
@@ -61,8 +61,8 @@ FIGURE_OPTIONS = {
     "training": ["primary_quality"],
     "alternatives": ["primary_quality", "controls", "confidence"],
     "explanations": ["primary_quality", "controls", "confidence"],
-    "traits": ["primary_quality", "controls", "confidence"],
     "shape": ["reference_recipe", "controls"],
+    "traits": ["primary_quality", "controls", "confidence"],
 }
 
 FIGURES = expand(

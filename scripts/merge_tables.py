@@ -28,7 +28,8 @@ def merge_tables(
 
     ``folders[i]`` holds the results of ``rows[i]``; ``qualities`` names the file with the measured
     qualities of each network that was trained here, ``labels`` the folder with timm's tables of
-    results, ``experiments`` the models that have some. Raises AssertionError where a model would be lost or counted twice.
+    results, ``experiments`` the models that have some. Raises AssertionError where a model would be
+    lost or counted twice.
     """
     folder = {row["model"]: path for row, path in zip(rows, folders, strict=True)}
     summaries = {model: read_json(path / "summary.json") for model, path in folder.items()}

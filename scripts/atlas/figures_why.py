@@ -24,13 +24,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from atlas.figures import (
+    _FOREST,
     GREY,
     INK,
     LEAST,
     MAX_BLOCKS,
     MAX_LEGEND,
     PALE,
-    PALETTE,
     PARTITION,
     SMALL,
     Ask,
@@ -39,7 +39,6 @@ from atlas.figures import (
     _count,
     _figure,
     _footer,
-    _FOREST,
     _grid,
     _handle,
     _header,

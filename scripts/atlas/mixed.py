@@ -160,7 +160,7 @@ def _mixed_model(y: Array, design: Array, group: Array) -> dict[str, Any] | None
             warnings.simplefilter("ignore")
             try:
                 model = MixedLM(y, design, groups=group, exog_re=design[:, : 1 + slopes])
-                fit = model.fit(reml=True, method=["lbfgs"])
+                fit = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
                 covariance = np.asarray(fit.cov_params())[: design.shape[1], : design.shape[1]]
             except (np.linalg.LinAlgError, ValueError):
                 continue

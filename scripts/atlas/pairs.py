@@ -13,15 +13,18 @@ such. Recipes count as the same wherever they have the same name. Variants count
 each other, also those of one family.
 
 **Intervals** are percentiles of the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics
-1, 386-411, section 3): variants and recipes are drawn with replacement, each on their own, and a
+1, 386-411): variants and recipes are drawn with replacement, each on their own, and a
 pair occurs w_variant w_recipe w_other_recipe times. With a single variant recipes alone are drawn.
-They need 5 recipes and 10 pairs. Copies of a recipe are not paired with each other.
+They need 5 recipes and 10 pairs. Copies of a recipe are not paired with each other. Drawing both
+factors counts the noise of single models more than once, so the intervals err on the wide side.
 
 **p values** exchange the qualities of recipes that the same variants have, in all these variants at
 once: what recipes do to variants in common is kept. Where every variant has the same recipes this
 exchanges whole recipes; where variants share none it permutes inside each variant. A recipe
 whose variants no other recipe has stays where it is. To permute inside each variant although some
-recipes are shared would find effects where there are none.
+recipes are shared would find effects where there are none: in half of simulated studies of 15
+variants and 5 recipes, with a single fit missing. Few recipes with the same variants allow few
+rearrangements, and then p cannot be small; the note says so.
 """
 
 from __future__ import annotations
@@ -274,7 +277,7 @@ def pigeonhole(design: Design, statistics: Array, count: int, seed: int) -> Arra
     def drawn(levels: int) -> Array:
         return rng.multinomial(levels, np.full(levels, 1 / levels), size=count).astype(float)
 
-    variants, recipes = drawn(variant.max() + 1), drawn(recipe.max() + 1)
+    recipes, variants = drawn(recipe.max() + 1), drawn(variant.max() + 1)
     result = np.empty((len(statistics), count))
     step = max(1, BLOCK // len(first))
     for start in range(0, count, step):

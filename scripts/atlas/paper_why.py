@@ -93,7 +93,10 @@ def found_predictions(study: Study) -> list[Predicted]:
     return [
         Predicted(
             study.name(partition),
-            *(effect(r.get(partition), "concordance_within", study.confidence) for r in rows),
+            *(
+                effect(r.get(partition), "concordance_within", study.confidence, null=0.5)
+                for r in rows
+            ),
         )
         for partition in rows[0]
     ]
@@ -215,6 +218,7 @@ def why_variables(study: Study) -> dict[str, str | Text]:
             found_predictions(study), study.metric, confidence
         ),
         "verdict_shape": wording_why.verdict_shape(shapes, tested, confidence),
+        "shape_alone": wording_why.shape_alone(shapes, tested),
         "verdict_alternatives": wording_why.verdict_alternatives(tried),
         "verdict_explanations": explanations_text(study),
         "verdict_why": wording_why.verdict_why(
@@ -228,13 +232,11 @@ def why_variables(study: Study) -> dict[str, str | Text]:
 
 def explanations_text(study: Study) -> str:
     """What goes with the correlations of families and of variants, as sentences."""
-    said = []
-    for (level, comparison), whose in wording_why.WHOSE.items():
-        found = found_candidates(study, level, comparison)
-        said += wording_why.explained(found, whose, study.confidence)
-    return " ".join(said) or (
-        "What goes with a family's correlation could not be tested: too few families have one."
-    )
+    found = {
+        whose: found_candidates(study, level, comparison)
+        for (level, comparison), whose in wording_why.WHOSE.items()
+    }
+    return wording_why.verdict_explanations(found, study.confidence)
 
 
 def experiment_list(study: Study) -> str:
@@ -419,9 +421,9 @@ LEVEL_LABELS = {"variants": "variants", "families": "families", "within": "insid
 def shape_table(study: Study) -> str:
     """Alpha against its nulls: means, correlation and shared differences."""
     rows = []
-    for row in study.tables["shape"]:
-        if value(row, "pearson") is None:
-            continue
+    order = [*LEVEL_LABELS]
+    found = [row for row in study.tables["shape"] if value(row, "pearson") is not None]
+    for row in sorted(found, key=lambda r: (partition_of(r), r["null"], order.index(r["level"]))):
         low, high = value(row, "pearson_low"), value(row, "pearson_high")
         share = percent(value(row, "r2"))
         if low is not None and high is not None:
@@ -429,8 +431,8 @@ def shape_table(study: Study) -> str:
         rows.append(
             [
                 _name(study, row),
-                NULL_LABELS.get(row["null"], escape(row["null"])),
-                LEVEL_LABELS.get(row["level"], escape(row["level"])),
+                NULL_LABELS[row["null"]],
+                LEVEL_LABELS[row["level"]],
                 integer(value(row, "n")),
                 number(value(row, "alpha")),
                 number(value(row, "null_alpha")),
@@ -614,8 +616,9 @@ def traits_table(study: Study, part: str) -> str:
     for partition, row in study.named("traits"):
         cells = [_trait(name, value(row, name)) for name in TRAITS[part]]
         taus = [number(value(row, f"kendall_{comparison}")) for comparison in ("b", "c")]
-        if any(cell != MISSING for cell in [*cells, *taus]):
-            rows.append([study.name(partition), escape(row["family"]), *taus * first, *cells])
+        cells = [*taus * first, *cells]
+        if any(cell != MISSING for cell in cells):
+            rows.append([study.name(partition), escape(row["family"]), *cells])
     heads = [("$\\tau$ (b)", "r"), ("$\\tau$ (c)", "r")] * first
     heads += [(candidate_of(name).label, "r") for name in TRAITS[part]]
     return pipe_table([("Collection", "l"), ("Family", "l"), *heads], rows)

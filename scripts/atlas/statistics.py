@@ -1327,20 +1327,6 @@ def _paradox(
     return row | {"reversed": claimed and opposite, "note": ""}
 
 
-def all_tables(models: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:
-    """Every table of the stage by name, numbers rounded to 12 significant digits."""
-    correlation = correlations(models, options)
-    tables = {
-        "correlations": correlation,
-        "baselines": baselines(models, options),
-        "between_families": between_families(models, options),
-        "meta": meta(models, correlation, options),
-        "controls": controls(models, options),
-        "simpson": simpson(models, options),
-    }
-    return {name: significant(table) for name, table in tables.items()}
-
-
 def significant(table: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
     """The table with its floats rounded: the last bits of a double vary from machine to machine.
 

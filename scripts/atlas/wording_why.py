@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from atlas.markdown import (
+    MISSING,
     count,
     integer,
     interval,
@@ -113,6 +114,12 @@ class Effect:
     p: float = math.nan
     note: str = ""
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval; the value alone where it is decided without one: no resample differs."""
+        known = math.isfinite(self.low) or not self.outcome.decided
+        return (self.low, self.high) if known else (self.value, self.value)
+
 
 def effect(
     row: Mapping[str, Any] | None, name: str, confidence: float, null: float = 0.0
@@ -120,7 +127,8 @@ def effect(
     """What columns ``name``, ``name_low``, ``name_high`` and ``name_p`` of a row say beside ``null``.
 
     Decided where the interval excludes ``null`` and the p value is small; where the table has no
-    p value for it, the interval decides alone.
+    p value for it, the interval decides alone. Where all resamples are equal, as with a share of
+    1, there is no interval, and the value takes its place.
     """
     if row is None:
         return Effect(Outcome.NONE, note="the study has no models for it")
@@ -129,6 +137,8 @@ def effect(
     facts["note"] = str(row.get("note") or "")
     if not math.isfinite(value):
         return Effect(Outcome.NONE, **facts)
+    if "do not vary" in facts["note"] and "fewer than" not in facts["note"]:
+        low, high = (value if math.isnan(bound) else bound for bound in (low, high))
     if not (math.isfinite(low) and math.isfinite(high)):
         return Effect(Outcome.FEW, **facts)
     small = p <= 1 - confidence + 1e-12 if f"{name}_p" in row else True
@@ -148,7 +158,8 @@ def _number(value: Any) -> float:
 
 def _with_interval(text: str, bounds: str, confidence: float, p: float = math.nan) -> str:
     """A value with its interval and p value, as they stand in brackets."""
-    parts = [text, f"{percent(confidence)} CI {bounds}"]
+    parts = [text]
+    parts += [f"{percent(confidence)} CI {bounds}"] * (bounds != MISSING)
     return ", ".join([*parts, p_equation("p", p)] if math.isfinite(p) else parts)
 
 
@@ -216,8 +227,8 @@ def verdict_pairs(found: Sequence[Pairs], metric: str, confidence: float) -> str
         "chance for {who}",
         Outcome.NEGATIVE: f"the one with the larger {name} is the better one more often than by "
         "chance for {who}" + ", against the theory" * metric_of(metric).theory,
-        Outcome.OPEN: f"it stays open for {{who}} whether the one with the smaller {name} is the "
-        "better one",
+        Outcome.OPEN: f"it stays open whether the one with the smaller {name} is the better one for "
+        "{who}",
         Outcome.FEW: "there are too few pairs for a conclusion for {who}",
         Outcome.NONE: "there is no pair to compare for {who}",
     }
@@ -238,11 +249,11 @@ def _gained(pair: Pairs, confidence: float) -> str:
     way = "gains" if gain.value >= 0 else "loses"
     unit = UNITS.get(pair.quality, "units of quality")
     text = f"; to choose it {way} {number(abs(gain.value))} {unit} over a random choice"
-    if gain.outcome is Outcome.FEW:
+    if not math.isfinite(gain.low):
         return text
     low, high = sorted((gain.low, gain.high) if gain.value >= 0 else (-gain.low, -gain.high))
     text += f", {percent(confidence)} CI {interval(low, high)}"
-    return text + ", which may be nothing" * (gain.outcome is Outcome.OPEN)
+    return text + ", which includes zero" * (gain.outcome is Outcome.OPEN)
 
 
 # --- families together ------------------------------------------------------------------------
@@ -277,17 +288,17 @@ def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confiden
     }
     differ = {
         **dict.fromkeys(
-            (Outcome.NEGATIVE, Outcome.POSITIVE), "the two differ by more than chance for {who}"
+            (Outcome.NEGATIVE, Outcome.POSITIVE),
+            "the two effects differ by more than chance for {who}",
         ),
-        Outcome.OPEN: "no difference of the two beyond chance is found for {who}",
+        Outcome.OPEN: "no difference between the two effects beyond chance is found for {who}",
     }
 
     def numbers_of(item: Effect) -> str:
         return slope_of(item, confidence)
 
     said = [
-        f"In a mixed model of all models, inside {inside}, "
-        + grouped([(m.name, m.within) for m in known], words, numbers_of),
+        f"Inside {inside}, " + grouped([(m.name, m.within) for m in known], words, numbers_of),
     ]
     between = [(m.name, m.between) for m in known if m.between.outcome is not Outcome.NONE]
     if between:
@@ -342,31 +353,31 @@ class Predicted(NamedTuple):
     name: str
     own: Effect  # by the primary metric: share of pairs in the right order
     size: Effect
-    both: Effect
 
     @property
     def beside_size(self) -> Outcome:
         """POSITIVE where the metric is better than size alone: the intervals do not overlap."""
-        bounds = (self.own.low, self.own.high, self.size.low, self.size.high)
-        if not all(map(math.isfinite, bounds)):
-            return Outcome.NONE
-        if self.own.low > self.size.high:
+        (low, high), (size_low, size_high) = self.own.bounds, self.size.bounds
+        if low > size_high:
             return Outcome.POSITIVE
-        return Outcome.NEGATIVE if self.own.high < self.size.low else Outcome.OPEN
+        return Outcome.NEGATIVE if high < size_low else Outcome.OPEN
 
 
 def verdict_prediction(found: Sequence[Predicted], metric: str, confidence: float) -> str:
     """Whether the metric orders models in a family that the fit has not seen, and size beside it."""
     name = metric_of(metric).en
-    known = [item for item in found if item.own.outcome is not Outcome.NONE]
+    known = [item for item in found if item.own.outcome not in (Outcome.FEW, Outcome.NONE)]
+    few = [item.name for item in found if item.own.outcome is Outcome.FEW]
+    late = [f"There are too few families for an interval for {listing(few)}"] * bool(few)
     if not known:
-        return f"Whether {name} orders the models of a family that no fit has seen could not be tested."
+        text = (
+            f"Whether {name} orders the models of a family that no fit has seen could not be tested"
+        )
+        return " ".join(f"{sentence}." for sentence in [text, *late])
     words = {
         Outcome.POSITIVE: "more often than chance for {who}",
         Outcome.NEGATIVE: "less often than chance for {who}",
         Outcome.OPEN: "not clearly more or less often than chance for {who}",
-        Outcome.FEW: "so few pairs that there is no interval for {who}",
-        Outcome.NONE: "",
     }
 
     def say(item: Effect) -> str:
@@ -376,7 +387,7 @@ def verdict_prediction(found: Sequence[Predicted], metric: str, confidence: floa
         f"In a family that the fit has not seen, {name} puts pairs of models in the right order "
         + grouped([(item.name, item.own) for item in known], words, say)
     ]
-    sized = [item for item in known if item.size.outcome is not Outcome.NONE]
+    sized = [item for item in known if item.size.outcome not in (Outcome.FEW, Outcome.NONE)]
     if sized:
         said.append(
             "Size alone does so " + grouped([(item.name, item.size) for item in sized], words, say)
@@ -386,16 +397,10 @@ def verdict_prediction(found: Sequence[Predicted], metric: str, confidence: floa
         Outcome.NEGATIVE: "size is the better of the two for {who}",
         Outcome.OPEN: "the intervals of the two overlap for {who}",
     }
-    compared = [_Compared(item.name, item.beside_size) for item in sized]
-    compared = [item for item in compared if item.outcome is not Outcome.NONE]
-    if compared:
-        said.append(first(_merged([(item.name, item) for item in compared], against)))
-    return " ".join(f"{sentence}." for sentence in said)
-
-
-class _Compared(NamedTuple):
-    name: str
-    outcome: Outcome
+    beside = [(item.name, Effect(item.beside_size)) for item in sized]
+    if beside:
+        said.append(first(_merged(beside, against)))
+    return " ".join(f"{sentence}." for sentence in [*said, *late])
 
 
 # --- shape alone ------------------------------------------------------------------------------
@@ -438,37 +443,53 @@ def verdict_shape(
 ) -> str:
     """How much of alpha goes with that of a null, and whether the null itself orders quality.
 
-    ``tested`` are the null's own correlations with quality, by its name in `NULLS`.
+    ``tested`` are the null's own correlations with quality, by its name in `NULLS`. The first null
+    that the study has is worded in full, a second one counted.
     """
-    said = []
+    said: list[str] = []
     for null in NULLS:
         rows = [item for item in found if item.null == null and item.outcome is not Outcome.NONE]
-        for level, where in LEVELS.items():
-            chosen = [(item.name, item) for item in rows if item.level == level]
-            if chosen:
-                said.append(f"{first(where)}, {_with_null(chosen, null, confidence)}.")
+        if rows:
+            said += _counted_shapes(rows, null) if said else _with_null(rows, null, confidence)
         said += _null_and_quality(null, tested.get(null, ()))
-    if not said:
-        return "How much of alpha is shape alone was not measured in this study, or could not be."
-    return " ".join(said)
+    return " ".join(said) or (
+        "How much of alpha is shape alone was not measured in this study, or could not be."
+    )
 
 
-def _with_null(chosen: Sequence[Named], null: str, confidence: float) -> str:
-    name = metric_of(null).en
+def _with_null(rows: Sequence[Shape], null: str, confidence: float) -> list[str]:
+    """A sentence for each level at which alpha is set against that of the null."""
+    name = metric_of(null).en.removeprefix("alpha of ")
     words = {
-        Outcome.POSITIVE: f"alpha goes with {name} for {{who}}",
-        Outcome.NEGATIVE: f"alpha runs against {name} for {{who}}",
-        Outcome.OPEN: f"no clear relation of alpha with {name} is found for {{who}}",
-        Outcome.FEW: f"there are too few to set alpha against {name} for {{who}}",
+        Outcome.POSITIVE: f"alpha goes with that of {name} for {{who}}",
+        Outcome.NEGATIVE: f"alpha runs against that of {name} for {{who}}",
+        Outcome.OPEN: f"no clear relation of alpha with that of {name} is found for {{who}}",
+        Outcome.FEW: f"there are too few to set alpha against that of {name} for {{who}}",
     }
-    return grouped(chosen, words, lambda item: _share_with_null(item, confidence))
+    said = []
+    for level, where in LEVELS.items():
+        chosen = [(item.name, item) for item in rows if item.level == level]
+        if chosen:
+            text = grouped(chosen, words, lambda item: _share_with_null(item, confidence))
+            said.append(f"{first(where)}, {text}.")
+    return said
+
+
+def _counted_shapes(rows: Sequence[Shape], null: str) -> list[str]:
+    """In how many comparisons alpha goes with a further null."""
+    outcomes = [item.outcome for item in rows]
+    found = outcomes.count(Outcome.POSITIVE)
+    m = found + outcomes.count(Outcome.NEGATIVE) + outcomes.count(Outcome.OPEN)
+    if not m:
+        return []
+    amount = integer(found) if found else "none"
+    name = metric_of(null).en.removeprefix("alpha of ")
+    return [f"Alpha goes with that of {name} in {amount} of {count(m, 'such comparison')}."]
 
 
 def _share_with_null(item: Shape, confidence: float) -> str:
     share = item.share
     text = f"{percent(share.value)} of the differences in alpha"
-    if not item.finding.has_interval:
-        return ", ".join([text, *[p_equation("p", share.p)] * math.isfinite(share.p)])
     return _with_interval(text, percent_interval(share.low, share.high), confidence, share.p)
 
 
@@ -481,7 +502,7 @@ def _null_and_quality(null: str, findings: Sequence[Finding]) -> list[str]:
         return []
     name = first(metric_of(null).en)
     if not smaller and not larger:
-        return [f"{name} shows no relation to quality that {count(m, 'test')} could detect."]
+        return [f"{name} itself shows no relation to quality that {count(m, 'test')} could detect."]
     return [
         f"{name} is itself related to quality in {integer(smaller + larger)} of {count(m, 'test')}: "
         f"smaller goes with better models in {integer(smaller)}, larger in {integer(larger)}. What it "
@@ -528,11 +549,13 @@ def verdict_alternatives(tried: Sequence[Tried]) -> str:
         return " ".join(["No alternative of alpha could be tested.", *same])
     outcomes = [item.finding.outcome for item in found]
     smaller, larger = outcomes.count(Outcome.NEGATIVE), outcomes.count(Outcome.POSITIVE)
-    said = [
-        f"Of {count(m, 'test')} of another alpha, {integer(smaller + larger)} "
-        f"{'is' if smaller + larger == 1 else 'are'} decided: a smaller one goes with better models "
-        f"in {integer(smaller)}, a larger one in {integer(larger)}."
-    ]
+    k = smaller + larger
+    text = f"Of {count(m, 'test')} of another alpha, {integer(k) if k else 'none'} "
+    text += "is decided" if k < 2 else "are decided"
+    if k:
+        text += f": a smaller one goes with better models in {integer(smaller)}, a larger one in "
+        text += integer(larger)
+    said = [f"{text}."]
     open_to = [item for item in found if item.alpha is not Outcome.NEGATIVE]
     restored = [item for item in open_to if item.restores]
     if not open_to:
@@ -656,22 +679,50 @@ WHOSE = {
 """What the candidates are set against: by level and comparison."""
 
 
-def explained(found: Mapping[str, Sequence[Candidate]], whose: str, confidence: float) -> list[str]:
-    """Which candidates go with a correlation after correction; nothing where none was tested.
+def verdict_explanations(found: Mapping[str, Found], confidence: float) -> str:
+    """Which candidates go with which correlations after correction.
 
-    ``found`` are the candidates by collection: one is worded in full, several are counted.
+    ``found`` are the candidates by what they are set against. The first that could be tested is
+    worded in any case, others where a candidate remains.
     """
-    tested = {name: [item for item in items if item.tested] for name, items in found.items()}
-    tested = {name: items for name, items in tested.items() if items}
+    tested = {whose: _tested(items) for whose, items in found.items()}
+    tested = {whose: items for whose, items in tested.items() if items}
     if not tested:
-        return []
+        return (
+            "What goes with a family's correlation could not be tested: too few families have one."
+        )
+    said, nothing, tests = [], [], 0
+    for whose, items in tested.items():
+        remains = any(item.remains for candidates in items.values() for item in candidates)
+        if remains or not (said or nothing):
+            said.append(_explained(items, whose, confidence))
+        else:
+            nothing.append(whose)
+            tests += sum(len(candidates) for candidates in items.values())
+    if nothing:
+        said.append(
+            f"Against {listing(nothing)}, none of {count(tests, 'test')} is decided after correction."
+        )
+    return " ".join(said)
+
+
+Found = Mapping[str, Sequence[Candidate]]  # by collection
+
+
+def _tested(found: Found) -> Found:
+    tested = {name: [item for item in items if item.tested] for name, items in found.items()}
+    return {name: items for name, items in tested.items() if items}
+
+
+def _explained(tested: Found, whose: str, confidence: float) -> str:
+    """The candidates of one collection in full, those of several counted."""
     if len(tested) > 1:
-        return [_counted(tested, whose)]
+        return _counted(tested, whose)
     ((collection, items),) = tested.items()
     remaining = [item for item in items if item.remains]
     lead = f"Of {count(len(items), 'candidate')} that could be set against {whose} ({collection}), "
     if not remaining:
-        return [f"{lead}none goes with it after correction for multiple tests."]
+        return f"{lead}none goes with it after correction for multiple tests."
     text = (
         f"{lead}{integer(len(remaining))} {'goes' if len(remaining) == 1 else 'go'} with it after "
     )
@@ -679,13 +730,13 @@ def explained(found: Mapping[str, Sequence[Candidate]], whose: str, confidence: 
     numeric = [item for item in remaining if not item.category]
     holding = [candidate_of(item.name).en for item in numeric if item.holds]
     if numeric and not holding:
-        text += " None of them keeps its sign whichever family is left out."
+        text += " No sign stays the same whichever family is left out."
     elif numeric:
         text += f" Whichever family is left out, the sign stays for: {listing(holding)}."
-    return [text]
+    return text
 
 
-def _counted(tested: Mapping[str, Sequence[Candidate]], whose: str) -> str:
+def _counted(tested: Found, whose: str) -> str:
     """How many tests of candidates remain in several collections, and which."""
     m = sum(len(items) for items in tested.values())
     remaining = [
@@ -696,9 +747,9 @@ def _counted(tested: Mapping[str, Sequence[Candidate]], whose: str) -> str:
     ]
     lead = f"Against {whose}, in each collection on its own, "
     if not remaining:
-        return f"{lead}none of {count(m, 'test')} of a candidate is decided after correction."
+        return f"{lead}none of {count(m, 'test')} is decided after correction."
     return (
-        f"{lead}{integer(len(remaining))} of {count(m, 'test')} of a candidate "
+        f"{lead}{integer(len(remaining))} of {count(m, 'test')} "
         f"{'is' if len(remaining) == 1 else 'are'} decided after correction: {listing(remaining)}."
     )
 
@@ -813,6 +864,12 @@ def _why_alternatives(tried: Sequence[Tried]) -> Text | None:
     )
 
 
+def shape_alone(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]]) -> str:
+    """What the nulls say, as one short sentence."""
+    clause = _why_shape(shapes, tested)
+    return f"{first(clause.en)}." if clause else "This study has no null that would tell how much."
+
+
 def _why_shape(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]]) -> Text | None:
     """The first null that was computed, between variants; and what it says about quality."""
     for null in NULLS:
@@ -857,10 +914,11 @@ def _why_shape(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]])
     m = decided + outcomes.count(Outcome.OPEN)
     if not m:
         return text
+    amount = Text(integer(decided), integer(decided, "de")) if decided else Text("none", "keiner")
     return Text(
-        f"{text.en}, which is itself related to quality in {integer(decided)} of {count(m, 'test')}",
-        f"{text.de}, das selbst in {integer(decided, 'de')} von "
-        f"{count(m, 'Prüfung', 'Prüfungen', 'de')} mit der Qualität zusammenhängt",
+        f"{text.en}; the latter is itself related to quality in {amount.en} of {count(m, 'test')}",
+        f"{text.de}; jenes Alpha hängt selbst in {amount.de} von "
+        f"{count(m, 'Prüfung', 'Prüfungen', 'de')} mit der Qualität zusammen",
     )
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from atlas import markdown, metrics, paper, paper_study, paper_tables, statistics, wording
+from atlas import markdown, metrics, paper, paper_study, paper_tables, statistics, tables, wording
 from atlas.wording import Answer, Beyond, Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +183,13 @@ def layers_of(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def computed(models: pd.DataFrame, options: statistics.Options) -> dict[str, pd.DataFrame]:
+    """The correlations and what belongs to them; test_paper_why has the other tables."""
+    correlations = statistics.correlations(models, options)
+    names = [name for name, module in tables.TABLES.items() if module == "statistics"]
+    return {name: tables.compute(name, models, options, correlations) for name in names}
+
+
 def study(models: pd.DataFrame, **changes) -> paper_study.Study:
     """A study with these models and the statistics of them."""
     config = CONFIG | changes.pop("config", {})
@@ -190,9 +197,10 @@ def study(models: pd.DataFrame, **changes) -> paper_study.Study:
     known = set(models["collection"]) if len(models) else set()
     controls = {a: b for a, b in options["controls"].items() if a in known}
     config = config | {"statistics": options | {"controls": controls}}
-    tables = dict.fromkeys(paper_study.STATISTICS, pd.DataFrame())
-    tables |= statistics.all_tables(models, statistics.Options.from_config(config["statistics"]))
-    tables |= changes.pop("made", {})
+    made = dict.fromkeys(tables.TABLES, pd.DataFrame()) | computed(
+        models, statistics.Options.from_config(config["statistics"])
+    )
+    made |= changes.pop("made", {})
     runs = [
         {
             "model": model,
@@ -220,7 +228,7 @@ def study(models: pd.DataFrame, **changes) -> paper_study.Study:
         layers=layers_of(models) if len(models) else pd.DataFrame(columns=["model", "depth"]),
         excluded=[],
         audit=rows_of(audit),
-        tables={name: rows_of(table) for name, table in tables.items()},
+        tables={name: rows_of(table) for name, table in made.items()},
         runs=runs,
         config=config,
         versions={"scipy": "1.17.0"},

@@ -17,7 +17,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from atlas import statistics as module
-from atlas.statistics import Options, Scope, all_tables, correlations, prepare
+from atlas.statistics import Options, Scope, correlations, prepare
+from atlas.tables import FROM_CORRELATIONS, TABLES, compute_all
 from compute_statistics import compute_statistics
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "ww-trends-2020"
@@ -760,7 +761,7 @@ def test_no_legal_table_raises(edge):
         bootstrap=99,
         controls={"zoo-untrained": "c", "gone": "c", "c": "gone"},
     )
-    tables = all_tables(EDGES[edge], options)
+    tables = compute_all(EDGES[edge], options)
     assert list(tables["correlations"]) == module.CORRELATIONS
     for table in tables.values():
         assert table.map(lambda v: not (isinstance(v, float) and math.isinf(v))).all(axis=None)
@@ -796,18 +797,10 @@ def test_bytes_do_not_depend_on_the_order_of_rows_or_of_work(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         models_table.to_csv(folder / "models.csv", index=False)
-        outputs = {
-            key: folder / f"{key}.csv"
-            for key in (
-                "correlations",
-                "baselines",
-                "between_families",
-                "meta",
-                "controls",
-                "simpson",
-            )
-        }
-        compute_statistics(folder / "models.csv", outputs, config)
+        outputs = {key: folder / f"{key}.csv" for key in TABLES}
+        for key, path in outputs.items():  # the correlations come first
+            needed = outputs["correlations"] if key in FROM_CORRELATIONS else None
+            compute_statistics(key, folder / "models.csv", needed, config, path)
         written.append({key: path.read_bytes() for key, path in outputs.items()})
     assert written[0] == written[1]
     # A row does not change because other rows are there (multiplicity apart).
