@@ -6,8 +6,8 @@ rule compute_spectra:
     input:
         weights=WEIGHTS,
     output:
-        spectra=SPECTRA,
         **({"experiments": EXPERIMENTS} if HAS_EXPERIMENTS else {}),
+        spectra=SPECTRA,
     log:
         "results/spectra/logs/{model}.log",
     benchmark:

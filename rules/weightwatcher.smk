@@ -10,10 +10,10 @@ rule fit_layers:
         experiments=EXPERIMENTS if HAS_EXPERIMENTS else [],
         reference=REFERENCE if ENGINE == "weightwatcher" else [],
     output:
+        **({"experiments": EXPERIMENT_FITS} if HAS_EXPERIMENTS else {}),
         details=DETAILS,
         summary=SUMMARY,
         run=RUN,
-        **({"experiments": EXPERIMENT_FITS} if HAS_EXPERIMENTS else {}),
     log:
         LOGS / "weightwatcher" / "{model}.log",
     benchmark:

@@ -381,8 +381,17 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     table = _tidy(
         alternatives,
         [*PARTITION, "comparison", "metric", "quality_metric", "note"],
-        ["n", "kendall", "kendall_low", "kendall_high", "kendall_p_holm", "kendall_alpha"]
-        + ["difference_low", "difference_high", "equal"],
+        [
+            "n",
+            "kendall",
+            "kendall_low",
+            "kendall_high",
+            "kendall_p_holm",
+            "kendall_alpha",
+            "difference_low",
+            "difference_high",
+            "equal",
+        ],
     )
     table["same"] = (table["equal"] >= table["n"]) & (table["n"] > 0)
     table["known"] = table["kendall"].notna() | (table["same"] & table["kendall_alpha"].notna())
@@ -498,8 +507,17 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     table = _tidy(
         explanations,
         [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "note"],
-        ["n", "kendall", "kendall_low", "kendall_high", "kendall_p", "kendall_p_bh"]
-        + ["left_out_low", "left_out_high", "eta2"],
+        [
+            "n",
+            "kendall",
+            "kendall_low",
+            "kendall_high",
+            "kendall_p",
+            "kendall_p_bh",
+            "left_out_low",
+            "left_out_high",
+            "eta2",
+        ],
     )
     category = table["kind"] == "category"
     table["known"] = table["eta2"].where(category, table["kendall"]).notna()
