@@ -150,6 +150,7 @@ MOST_LEVELS = 3
 TOGETHER = "all"
 """What the table of explanations calls the collections together."""
 
+TAU = ["n", "kendall", "kendall_low", "kendall_high"]
 ALPHA = "alpha"
 TRAINED = ["collection", "weightwatcher_version"]
 ROW_MM, BESIDE_MM = 2.9, 120
