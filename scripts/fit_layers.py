@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import experiments, metrics, reference, spectra
+from atlas import experiment_fits, metrics, reference, spectra
 from atlas.errors import KnownFailure
 from atlas.io import read_rows, write_json, write_rows
 from atlas.job import logged, note_excluded
@@ -41,14 +41,14 @@ def fit_layers(
             summary |= metrics.summarise(details, rows, options["min_evals"])
             if experiments_file:
                 tried, tries = spectra.read(experiments_file)
-                fits = experiments.fit(rows, tried, options["min_evals"])
-                summary |= experiments.averages(details, fits, tries["experiments"])
+                fits = experiment_fits.fit(rows, tried, options["min_evals"])
+                summary |= experiment_fits.averages(details, fits, tries["experiments"])
         except KnownFailure as failure:
             note_excluded(model, "weightwatcher", failure)
             summary = {"status": failure.status, "reason": failure.reason, "stage": "weightwatcher"}
     write_rows(out / "details.csv", reference.COLUMNS, details)
     if experiments_file:
-        write_rows(out / "experiments.csv", experiments.FITS, fits)
+        write_rows(out / "experiments.csv", experiment_fits.FITS, fits)
     write_json(out / "summary.json", {"model": model, **summary})
     run = about | {"weightwatcher": dict(options)}
     run["versions"] = {**about["versions"], **versions}

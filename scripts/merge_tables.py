@@ -8,7 +8,7 @@ import pandas as pd
 
 from atlas import merge
 from atlas.errors import InputError
-from atlas.experiments import by_layer
+from atlas.experiment_fits import by_layer
 from atlas.io import read_json, read_rows, write_csv, write_parquet
 from atlas.job import logged, logger
 from atlas.labels import label_rows, timm_labels

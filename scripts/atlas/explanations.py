@@ -555,8 +555,8 @@ def explanations(
     - level `family`: tau of each family, (b) between its models of the reference recipe, (c)
       within its variants; both from `correlations` (from `statistics.correlations`).
     - level `variant`: (a) and (b) each variant's own part of the sum that is Kendall's tau, over
-      all variants and over those of its family (`_attributed`); (c) the tau of its models, from
-      `correlations`.
+      all variants (of two or more families) and over those of its family (`_attributed`); (c)
+      the tau of its models, from `correlations`.
 
     Collection "all": families of all partitions together, whatever their data set and version,
     where at least two have a tau; further data sets of the same models are left out. Each partition
@@ -645,6 +645,8 @@ def _tau_tables(
     yield "family", "b", looked_up("b", "family", _averages(reference, family).join(spreads)), note
     own = _averages(reference, variant)
     for comparison, inside in (("a", None), ("b", "family")):
+        if comparison == "a" and len(spreads) < 2:
+            continue  # one family: no comparison between architectures
         table = own.assign(tau=_attributed(reference, inside)).reset_index()
         # All models are compared in (a): one spread for all.
         table = table.join(spreads if inside else spreads.iloc[:0], on="family")
@@ -679,14 +681,16 @@ def _explain(
     rows: list[dict[str, Any]] = []
     for names in alike.values():
         known = np.isfinite(columns[names[0]])
-        values = np.array([*(columns[name][known] for name in names), units["tau"][known]])
-        # 10 digits: what a table read from a file has lost makes no order.
-        values = np.array([_tidy(v, v) for v in np.round(values, 2 * DIGITS)])
-        values[-1] = np.round(values[-1], DIGITS - 2)
-        sample = replace(
-            _plain(pd.DataFrame({"x": values[0], "y": values[-1]})),
-            values=values,
-            unit=_codes(units["family"][known].to_numpy(object)),
+        # Rounded, so that equal values stay equal, also where a file has lost the last digits.
+        tau = np.round(units["tau"].to_numpy(float)[known], DIGITS - 2)
+        candidates = [_tidy(columns[name][known], columns[name][known]) for name in names]
+        sample = Sample(
+            values=np.array([*candidates, tau]),
+            stratum=np.zeros(len(tau), int),
+            unit=_codes(units["family"].to_numpy(object)[known]),
+            recipe=np.zeros(len(tau), int),
+            centred=False,
+            missing=len(units) - len(tau),
         )
         for name, row in zip(names, _related(sample, names, options, labels), strict=True):
             kind = "category" if name in CATEGORIES else "number"

@@ -1663,17 +1663,6 @@ def _clipped(name: str, length: int) -> str:
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
 
-def _why(name: str) -> Callable[..., Figure]:
-    """A figure of `figures_why`, which is loaded when one is drawn: it takes its tools from here."""
-
-    def drawn(look: Look, ask: Ask, **tables: pd.DataFrame) -> Figure:
-        from atlas import figures_why
-
-        return getattr(figures_why, name)(look, ask, **tables)
-
-    return drawn
-
-
 DRAWN: dict[str, Callable[..., Figure]] = {
     "overview": overview,
     "quality_metrics": quality_metrics,
@@ -1684,6 +1673,5 @@ DRAWN: dict[str, Callable[..., Figure]] = {
     "spectral_density": spectral_density,
     "controls": controls,
     "training": training,
-    **{name: _why(name) for name in ("alternatives", "explanations", "shape", "traits")},
 }
 """Every figure by name; what each takes beside `Look` and `Ask` are its tables."""

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from atlas.figures import (
@@ -93,7 +94,7 @@ TRAITS = {
         "aspect_median": "aspect ratio N/M (median)",
         "evals_median": "number of eigenvalues (median)",
         "evals_50": "50 eigenvalues or more (share)",
-        "rank_loss_share": "rank loss (share)",
+        "rank_loss_share": "eigenvalues lost to rank (share)",
         "alpha_gaussian": "alpha of Gaussian noise, same shape",
         "alpha_shuffled": "alpha of shuffled entries",
     },
@@ -130,6 +131,12 @@ RAW += ("pointwise_share", "depthwise_share", "tail_share", "alpha_gaussian", "l
 MOST_PANELS, MOST_NAMES = 6, 12
 """Candidates of `traits` in the order of preference, how many are shown, how many families named."""
 
+MOST_CROWD, MOST_LABELS = 20, 30
+"""With how many families the marks of `shape` become smaller; how many of them may get a name."""
+
+LOGARITHMIC = frozenset({"evals_median", "aspect_median", "layers", "alpha_gaussian", "alpha_sd"})
+"""Candidates that differ by factors."""
+
 NULLS = {
     "gaussian": "Gaussian noise, same shapes",
     "shuffled": "its own entries shuffled",
@@ -143,17 +150,16 @@ COMPARISONS = {
 }
 """Short names of the comparisons, for the heads of narrow panels."""
 
-LEVELS = [("family", "b"), ("family", "c"), ("variant", "c"), ("variant", "b"), ("family", "a")]
+LEVELS = [("family", "b"), ("family", "c"), ("variant", "a"), ("variant", "b"), ("variant", "c")]
 MOST_LEVELS = 3
-"""Whose correlations, of which comparison: the panels of `explanations` in their order."""
+"""Whose correlations, of which comparison, `explanations` shows: the first of these that there are."""
 
 TOGETHER = "all"
 """What the table of explanations calls the collections together."""
 
 TAU = ["n", "kendall", "kendall_low", "kendall_high"]
 ALPHA = "alpha"
-TRAINED = ["collection", "weightwatcher_version"]
-ROW_MM, BESIDE_MM = 2.9, 120
+ROW_MM, BESIDE_MM = 2.8, 120
 """Height of a row of a forest; from which width on panels stand side by side."""
 
 INCH_MM = 25.4
@@ -169,13 +175,19 @@ _ALPHA_MARK = {
 _REDUCED_MARK = _ALPHA_MARK | {"markersize": 6, "markeredgewidth": 0.9, "color": GREY, "zorder": 1}
 _LEFT_OUT_MARK = {
     "marker": "|",
-    "markersize": 2.6,
-    "markeredgewidth": 0.5,
-    "linewidth": 0.5,
-    "color": GREY,
+    "markersize": 2.2,
+    "markeredgewidth": 0.45,
+    "linewidth": 0.45,
+    "color": "#8C8C8C",
     "zorder": 1.5,
 }
-_FIT = {"color": INK, "linewidth": 0.9, "zorder": 2.5}
+_LEFT_OUT_KEY = {
+    "marker": r"$\vdash\!\!\dashv$",
+    "markersize": 9,
+    "linestyle": "",
+    "color": "#8C8C8C",
+}
+_FIT = {"color": INK, "linewidth": 0.9}
 
 
 # --- rows and panels ------------------------------------------------------------------------------
@@ -217,14 +229,15 @@ def _rows(groups: Mapping[str, Mapping[str, str]], present: Iterable[str]) -> li
 def _qualities(table: pd.DataFrame, ask: Ask) -> list[Part]:
     """The partitions and their rows about the primary quality, those with most models first.
 
-    A partition that has error instead of accuracy shows its error; controls are none.
+    A partition that has error instead of accuracy shows its error, and one that is about several
+    qualities (collections together) names none; controls are none.
     """
     parts = []
     table = table[~table["collection"].isin(list(ask.controls))]
     for key, group in table.groupby(PARTITION, sort=True):
         present, wanted = set(group["quality_metric"]), ask.primary_quality
         chosen = "error" if wanted == "accuracy" and wanted not in present else wanted
-        rows = group[group["quality_metric"] == chosen]
+        rows = group[group["quality_metric"].isin([chosen, ""])]
         if len(rows):
             parts.append((key, rows))
     return sorted(parts, key=lambda part: -np.nan_to_num(part[1]["n"].max()))
@@ -238,8 +251,9 @@ def _title(
     several = len({other[2] for other, _ in parts if other[:2] == key[:2]}) > 1
     name = (collection or "no collection") + (f" ({dataset})" if dataset else "")
     name += f", weightwatcher {version}" if several else ""
-    quality = rows["quality_metric"].iloc[0]
-    return name + (f": {_word(quality)}" if ask and quality != ask.primary_quality else "")
+    quality = rows["quality_metric"].iloc[0] if ask else ""
+    other = ask and quality not in ("", ask.primary_quality)
+    return name + (f": {_word(quality)}" if other else "")
 
 
 def _word(quality: str) -> str:
@@ -258,7 +272,7 @@ def _forest(
     lines = [block for block in blocks for _ in range(panels // beside)]
     units = [len(block.rows) + 0.4 for block in lines]
     width = look.wide_mm if panels > 1 else max(look.width_mm, min(look.wide_mm, 110))
-    figure = _figure(width, ROW_MM * sum(units) + 13 * len(lines) + extra_mm)
+    figure = _figure(width, ROW_MM * sum(units) + 12.5 * len(lines) + extra_mm)
     grid = figure.subplots(len(lines), beside, height_ratios=units, squeeze=False)
     axes = list(grid.flat)
     for index, ax in enumerate(axes):
@@ -327,9 +341,8 @@ def _beside(ax: Axes, y: float, text: str) -> None:
 def _in_row(ax: Axes, x: float, y: float, text: str, ha: str = "left", **look: Any) -> None:
     """Words in a row of a panel, on white."""
     back = {"facecolor": "white", "edgecolor": "none", "pad": 0.2}
-    ax.text(
-        x, y, text, **{"ha": ha, "va": "center", "size": LEAST, "color": GREY, **look}, bbox=back
-    )
+    common = {"ha": ha, "va": "center", "size": LEAST, "color": GREY, "bbox": back}
+    ax.text(x, y, text, **(common | look))
 
 
 def _estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
@@ -374,6 +387,22 @@ def _decision_handles(rows: pd.DataFrame, decided: str, ask: Ask) -> list[Line2D
     return handles
 
 
+def _without_value(
+    blocks: Sequence[Block], groups: Mapping[str, Mapping[str, str]], column: str
+) -> list[str]:
+    """Which rows are in the tables but have no estimate in any panel of their block, in words."""
+    text = {key: name for names in groups.values() for key, name in names.items()}
+    absent = {}
+    for block in blocks:
+        empty = set(block.table[column]) - {row.key for row in block.rows}
+        names = ", ".join(name for key, name in text.items() if key in empty)
+        absent[block.title] = textwrap.shorten(names, 110, placeholder=" …")
+    if len(set(absent.values())) == 1:
+        (names,) = set(absent.values())
+        return [f"without a value: {names}"] if names else []
+    return [f"without a value in {title}: {names}" for title, names in absent.items() if names]
+
+
 # --- 1: other ways to compute alpha ---------------------------------------------------------------
 
 
@@ -383,10 +412,7 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
         alternatives,
         [*PARTITION, "comparison", "metric", "quality_metric", "note"],
         [
-            "n",
-            "kendall",
-            "kendall_low",
-            "kendall_high",
+            *TAU,
             "kendall_p_holm",
             "kendall_alpha",
             "difference_low",
@@ -408,7 +434,7 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     blocks = []
     for key, rows in parts[:MAX_BLOCKS]:
         present = rows.loc[rows["known"], "metric"]
-        names = [Row("mean over all layers: alpha", ALPHA), *_rows(ALTERNATIVES, present)]
+        names = [Row("alpha itself (mean over layers)", ALPHA), *_rows(ALTERNATIVES, present)]
         blocks.append(Block(_title(key, rows, parts, ask), names, rows))
     shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     panels = [name for name in COMPARISONS if (shown["comparison"] == name).any()]
@@ -418,14 +444,13 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     title += f"Kendall's τ with {_word(ask.primary_quality)}"
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     reduced = False
-    for index, (block, line) in enumerate(zip(blocks, axes, strict=True)):
+    for block, line in zip(blocks, axes, strict=True):
         for comparison, ax in zip(panels, line, strict=True):
             own = block.table[block.table["comparison"] == comparison]
             reduced |= _alternatives_panel(ax, block.rows, own, _FOREST[comparison])
             first = ax is line[0] or look.wide_mm < BESIDE_MM
             _heads(ax, block.title if first else "", COMPARISONS[comparison], 8)
-            if index == 0:
-                _above(ax, "← theory expects < 0", 0.49, "right")
+            _above(ax, "← theory expects", 0, "left")
     for ax in axes[-1]:
         ax.set_xlabel("Kendall's τ")
     handles = [Line2D([], [], label="alpha itself, on all models", **_ALPHA_MARK)]
@@ -434,10 +459,14 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     values = shown[~shown["same"]]
     after = "after Holm's correction"
     handles += _decision_handles(values, f"decided: not 0, also {after}", ask)
-    notes = ["* the interval of the difference from alpha excludes 0"] * int(
+    notes = ["* differs from alpha: the interval of the difference excludes 0"] * int(
         values["differs"].any()
     )
-    notes += _left_out(parts, blocks)
+    rest = [_title(key, rows, parts, None) for key, rows in parts[MAX_BLOCKS:]]
+    if rest:
+        names = textwrap.shorten(", ".join(rest), 100, placeholder=" …")
+        notes.append(f"{len(rest)} more with fewer models not shown: {names}")
+    notes += _without_value(blocks, ALTERNATIVES, "metric")
     _footer(figure, "; ".join(notes), handles, width)
     return figure
 
@@ -465,7 +494,7 @@ def _alternatives_panel(ax: Axes, rows: Sequence[Row], table: pd.DataFrame, colo
         if not row["known"]:
             _in_row(ax, -1, y, _why_not(row))
             continue
-        _beside(ax, y, _count(row["n"]))
+        _beside(ax, y, _count(row["n"]) + (" *" if row["differs"] else ""))
         own = row["kendall_alpha"]
         if row["same"]:
             left = (own if math.isfinite(own) else row["kendall"]) > 0.4
@@ -476,28 +505,7 @@ def _alternatives_panel(ax: Axes, rows: Sequence[Row], table: pd.DataFrame, colo
             reduced = True
             ax.plot(own, y, **_REDUCED_MARK)
         _estimate(ax, y, row, colour)
-        if row["differs"]:
-            end = np.nanmax([row["kendall"], row["kendall_high"]])
-            _in_row(ax, end + 0.03, y + 0.15, "*", color=INK)
     return reduced
-
-
-def _left_out(parts: Sequence[Part], blocks: Sequence[Block]) -> list[str]:
-    """What a figure of alternatives leaves out, in words."""
-    notes = []
-    rest = [_title(key, rows, parts, None) for key, rows in parts[len(blocks) :]]
-    if rest:
-        names = textwrap.shorten(", ".join(rest), 100, placeholder=" …")
-        notes.append(f"{len(rest)} more with fewer models not shown: {names}")
-    text = {key: name for names in ALTERNATIVES.values() for key, name in names.items()}
-    absent = []
-    for block in blocks:
-        keys = {row.key for row in block.rows}
-        missing = [key for key in text if key in set(block.table["metric"]) - keys]
-        if missing:
-            names = textwrap.shorten(", ".join(text[key] for key in missing), 90, placeholder=" …")
-            absent.append(f"{block.title}: {names}" if len(blocks) > 1 else names)
-    return notes + ([f"without a value: {'; '.join(absent)}"] if absent else [])
 
 
 # --- 2: what goes with alpha's success ------------------------------------------------------------
@@ -509,10 +517,7 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
         explanations,
         [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "note"],
         [
-            "n",
-            "kendall",
-            "kendall_low",
-            "kendall_high",
+            *TAU,
             "kendall_p",
             "kendall_p_bh",
             "left_out_low",
@@ -543,10 +548,13 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     present = set(zip(shown["level"], shown["comparison"], strict=True))
     panels = [level for level in LEVELS if level in present][:MOST_LEVELS]
+    panels.sort(key=lambda level: level[1])
     figure, axes = _forest(look, blocks, len(panels), 34)
     width = figure.get_figwidth() * INCH_MM
-    title = "What goes with how well alpha works? Kendall's τ between each trait and the families' "
-    title += f"own correlations of alpha with {_word(ask.primary_quality)}"
+    title = (
+        "What goes with how well alpha works? Kendall's τ between a trait and alpha's correlation "
+    )
+    title += f"with {_word(ask.primary_quality)}"
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     smaller = False
     for index, (block, line) in enumerate(zip(blocks, axes, strict=True)):
@@ -560,17 +568,18 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
             words = f"{COMPARISONS[comparison]}\nn = {many}" if math.isfinite(most) else many
             _heads(ax, block.title if first else "", words, 16 if index == 0 else 2)
             if index == 0:
-                _above(ax, "← where larger,\nalpha works better", 0.0, "left")
-                _above(ax, "where larger, →\nalpha works worse", 1.0, "right")
+                _above(ax, "← alpha works\nbetter if larger", 0.0, "left")
+                _above(ax, "alpha works →\nworse if larger", 1.0, "right")
     for ax in axes[-1]:
         ax.set_xlabel("Kendall's τ of trait and correlation")
     values = shown[shown["kind"] != "category"]
     handles = _decision_handles(values, "decided after Benjamini and Hochberg's correction", ask)
     if values["left_out_low"].notna().any():
-        handles.append(Line2D([], [], label="range when one family is left out", **_LEFT_OUT_MARK))
+        handles.append(Line2D([], [], label="range when one family is left out", **_LEFT_OUT_KEY))
     notes = ["numbers at the right: n where it is smaller"] * smaller
     if len(values) < len(shown):
         notes.append("η²: share of the variance that lies between the categories")
+    notes += _without_value(blocks, TRAITS, "candidate")
     rest = len(single) - 1
     if rest > 0:
         notes.append(f"{_many(rest, 'more data set')} with fewer families not shown on their own")
@@ -629,10 +638,18 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
     columns = {name: f"alpha_{name}" for name in NULLS}
     table = _models(models, ["alpha", *columns.values()])
     table = table[table["alpha"].notna() & table[list(columns.values())].notna().any(axis=1)]
-    table = table.drop_duplicates([*TRAINED, "model"])
+    table = table.drop_duplicates([*PARTITION, "model"])
     control = table["collection"].isin(list(ask.controls))
-    parts = {key: _variants(own, ask) for key, own in table[~control].groupby(TRAINED, sort=True)}
-    order = sorted(parts, key=lambda key: -len(parts[key]))
+    found = _tidy(
+        shape,
+        [*PARTITION, "null", "level", "note"],
+        ["n", "alpha", "null_alpha", "slope", "r2"],
+    )
+    parts = {key: _variants(own, ask) for key, own in table[~control].groupby(PARTITION, sort=True)}
+    # The same models on further data sets are not in the table of the statistics.
+    stated = set(found[PARTITION].itertuples(index=False, name=None))
+    order = [key for key in parts if key in stated] or list(parts)
+    order.sort(key=lambda key: -len(parts[key]))
     if not order:
         return _missing(
             look.wide_mm, "No model has both an alpha and that of noise: no comparison."
@@ -641,11 +658,6 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
     nulls = [
         name for name in NULLS if any(parts[key][columns[name]].notna().any() for key in chosen)
     ]
-    found = _tidy(
-        shape,
-        [*PARTITION, "null", "level", "note"],
-        ["n", "alpha", "null_alpha", "slope", "r2"],
-    )
     beside = len(nulls) if look.wide_mm >= BESIDE_MM else 1
     width = look.wide_mm if beside > 1 else look.width_mm
     lines = len(chosen) * len(nulls) // beside
@@ -655,33 +667,33 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     axes = list(figure.subplots(lines, beside, squeeze=False).flat)
     labels: list[Label] = []
-    hollow = False
+    hollow = fitted = False
     cells = [(key, null) for key in chosen for null in nulls]
     for ax, (key, null) in zip(axes, cells, strict=True):
-        collection, version = key
-        mine = [name for name, reference in ask.controls.items() if reference == collection]
-        own = table[table["collection"].isin(mine) & (table["weightwatcher_version"] == version)]
-        untrained = _variants(own, ask)
-        rows = found[(found["collection"] == collection) & (found["null"] == null)]
-        rows = rows[rows["weightwatcher_version"].isin([version, ""])]
-        labels += _shape_panel(ax, parts[key], untrained, columns[null], rows)
+        mine = [name for name, reference in ask.controls.items() if reference == key[0]]
+        same = (table[PARTITION[1:]] == list(key[1:])).all(axis=1)
+        untrained = _variants(table[table["collection"].isin(mine) & same], ask)
+        rows = found[(found[PARTITION] == list(key)).all(axis=1) & (found["null"] == null)]
+        both = pd.concat([parts[key], untrained])[["alpha", *(columns[name] for name in nulls)]]
+        limits = both.min().min() / 1.15, both.max().max() * 1.15
+        labels += _shape_panel(ax, parts[key], untrained, columns[null], limits)
+        fitted |= _fit_line(ax, parts[key][columns[null]], rows, limits)
         hollow |= len(untrained) > 0
-        several = len({name for name, _ in chosen}) < len(chosen)
-        name = collection + (f", weightwatcher {version}" if several else "")
-        heading = NULLS[null] if len(chosen) == 1 else f"{name}: {NULLS[null]}"
-        _second_line(ax, heading, _shared(rows))
+        name = _title(key, rows, [(other, rows) for other in chosen], None)
+        _second_line(ax, f"{name}: {NULLS[null]}", _shared(rows))
         first = ax.get_subplotspec().is_first_col()
         ax.set(xlabel=f"alpha of {NULLS[null]}", ylabel="alpha of the network" if first else "")
     handles = [_handle(GREY, "o", "variant", size=3.6)]
     if hollow:
         handles.append(_handle(GREY, "o", "the same, untrained", hollow=True, size=3.6))
-    if any(parts[key].groupby("family").size().max() > 1 for key in chosen):
+    if any(_means(parts[key]).any() for key in chosen):
         handles.append(_handle(GREY, "o", "mean of a family", size=6))
         handles[-1].set_markeredgecolor(INK)
-    handles.append(Line2D([], [], label="least squares through the variants", **_FIT))
-    note = "r²: share of the differences in alpha that goes with shape alone"
+    if fitted:
+        handles.append(Line2D([], [], label="least squares through the variants", **_FIT))
+    note = "r²: share of the differences between the networks' alphas that goes with the noise's"
     rest = len(order) - len(chosen)
-    note += f"; {_many(rest, 'collection')} with fewer variants not shown" if rest else ""
+    note += f"; {_many(rest, 'more data set')} with fewer variants not shown" if rest else ""
     _footer(figure, note, handles, width)
     _place(figure, labels, SMALL)
     return figure
@@ -695,56 +707,73 @@ def _variants(models: pd.DataFrame, ask: Ask) -> pd.DataFrame:
     return chosen.groupby(["family", name.rename("variant")])[columns].mean().reset_index()
 
 
+def _means(variants: pd.DataFrame) -> pd.Series:
+    """Which families have a mean to be shown: several variants, beside other families; by family."""
+    sizes = variants.groupby("family").size()
+    return (sizes > 1) & (len(sizes) > 1)
+
+
 def _shape_panel(
-    ax: Axes, variants: pd.DataFrame, untrained: pd.DataFrame, null: str, rows: pd.DataFrame
+    ax: Axes,
+    variants: pd.DataFrame,
+    untrained: pd.DataFrame,
+    null: str,
+    limits: tuple[float, float],
 ) -> list[Label]:
     """One collection against one null; returns the labels that are still to be placed."""
-    variants, untrained = (t[t[null].notna()] for t in (variants, untrained))
+    variants, untrained = (table[table[null].notna()] for table in (variants, untrained))
     if variants.empty:
         _say(ax, "no values")
         return []
     marks = family_look([*variants["family"], *untrained["family"]])
-    one = variants["family"].nunique() == 1
+    means = _means(variants)
+    crowd = len(means) > MOST_CROWD
+    small, large = (7, 20) if crowd else (18, 42)
     labels = []
     for family, own in untrained.groupby("family"):
         colour, marker = marks[family]
-        look = {"facecolors": "none", "edgecolors": colour, "linewidth": 0.8, "zorder": 2}
-        ax.scatter(own[null], own["alpha"], s=16, marker=marker, **look)
+        look = {"facecolors": "none", "edgecolors": colour, "linewidth": 0.4 if crowd else 0.8}
+        ax.scatter(own[null], own["alpha"], s=small, marker=marker, zorder=2, **look)
     for family, own in variants.groupby("family"):
         colour, marker = marks[family]
-        look = {"color": colour, "edgecolor": "white", "linewidth": 0.3, "zorder": 3}
-        ax.scatter(own[null], own["alpha"], s=18, marker=marker, **look)
+        look = {"color": colour, "edgecolor": "white", "linewidth": 0.2 if crowd else 0.3}
+        ax.scatter(own[null], own["alpha"], s=small, marker=marker, zorder=3, **look)
         x, y = own[null].mean(), own["alpha"].mean()
-        if one:
+        if len(means) == 1:
             names = [_short(name, family) for name in own["variant"]]
             points = zip(own[null], own["alpha"], names, strict=True)
             labels += [Label(ax, *point, colour) for point in points]
             continue
-        if len(own) > 1:
-            edge = {"color": colour, "edgecolor": INK, "linewidth": 0.7, "zorder": 4}
-            ax.scatter(x, y, s=42, marker=marker, **edge)
+        if means[family]:
+            edge = {"color": colour, "edgecolor": INK, "linewidth": 0.4 if crowd else 0.7}
+            ax.scatter(x, y, s=large, marker=marker, zorder=4, **edge)
         labels.append(Label(ax, x, y, family or "no family", colour, len(own), gap=5.5))
-    both = pd.concat([variants, untrained])[[null, "alpha"]].to_numpy(float)
-    low, high = both.min() / 1.15, both.max() * 1.15
-    line = np.geomspace(low, high, 50)
-    ax.plot(line, line, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
-    ax.set(xlim=(low, high), ylim=(low, high))
-    if high / low > 5:
+    low, high = limits
+    ax.plot(limits, limits, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    at = low + 0.8 * (high - low)
+    if low > 0 and high / low > 5:
+        at = low * (high / low) ** 0.8
         ax.set(xscale="log", yscale="log")
         for axis in (ax.xaxis, ax.yaxis):
             _log_axis(axis, low, high)
     else:
         _ticks(ax)
-        ax.set(xlim=(low, high), ylim=(low, high))
-    at = low * (high / low) ** 0.8 if high / low > 5 else low + 0.8 * (high - low)
-    labels.append(Label(ax, at, at, "as in noise", GREY, math.inf))
+    ax.set(xlim=limits, ylim=limits)
+    labels = sorted(labels, key=lambda label: -label.weight)[:MOST_LABELS]
+    return [*labels, Label(ax, at, at, "equal to noise", GREY, math.inf)]
+
+
+def _fit_line(ax: Axes, null: pd.Series, rows: pd.DataFrame, limits: tuple[float, float]) -> bool:
+    """The regression line of the table over the variants' nulls (n,); whether there is one."""
     fit = _row(rows, level="variants")
-    if fit is not None and math.isfinite(fit["slope"]):
-        x = np.linspace(variants[null].min(), variants[null].max(), 50)
-        y = fit["alpha"] + fit["slope"] * (x - fit["null_alpha"])
-        inside = (y > low) & (y < high)
-        ax.plot(x[inside], y[inside], **_FIT)
-    return labels
+    if fit is None or not math.isfinite(fit["slope"]) or null.isna().all():
+        return False
+    x = np.linspace(null.min(), null.max(), 50)
+    y = fit["alpha"] + fit["slope"] * (x - fit["null_alpha"])
+    inside = (y > limits[0]) & (y < limits[1])
+    crowd = [withStroke(linewidth=2, foreground="white")] if len(null) > 3 * MOST_CROWD else []
+    ax.plot(x[inside], y[inside], path_effects=crowd, zorder=5 if crowd else 2.5, **_FIT)
+    return True
 
 
 def _shared(rows: pd.DataFrame) -> str:
@@ -787,12 +816,12 @@ def traits(look: Look, ask: Ask, traits: pd.DataFrame) -> Figure:
         return _missing(look.wide_mm, text + "nothing to set against each other.")
     points = points.sort_values(["collection", "family"], kind="stable")
     several, named = len(first) > 1, len(points) <= MOST_NAMES
-    by = "collection" if several else "family"
+    by = "family" if named and not several else "collection"
     marks = family_look(points[by])
     figure, axes = _grid(look, len(varied), 42, 22)
     width = figure.get_figwidth() * INCH_MM
-    title = "Where does alpha work? Each point is a family: its own Kendall's τ of alpha with "
-    title += f"{_word(ask.primary_quality)}, {COMPARISONS[comparison]}"
+    title = "Where does alpha work? Kendall's τ of alpha with "
+    title += f"{_word(ask.primary_quality)} in each family, {COMPARISONS[comparison]}"
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     texts = {key: text for names in TRAITS.values() for key, text in names.items()}
     labels: list[Label] = []
@@ -809,16 +838,18 @@ def traits(look: Look, ask: Ask, traits: pd.DataFrame) -> Figure:
                     Label(ax, x, y, family or "no family", colour, units, gap=5)
                     for x, y, family, units in zip(*columns, strict=True)
                 ]
-        _trait_axis(ax, known[name])
+        _trait_axis(ax, known[name], name in LOGARITHMIC)
         ax.set(ylim=(-1.15, 1.15), yticks=[-1, -0.5, 0, 0.5, 1], xlabel=texts[name])
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 1 if v % 1 else 0)))
         left = ax.get_subplotspec().is_first_col()
         ax.set_ylabel("τ of the family" if left else "")
-    _above(axes[0], "shaded: as the theory expects", 0.0, "left")
+        ax.tick_params(labelleft=left)
     handles = []
     if several and len(first) <= MAX_LEGEND:
         handles = [_handle(*marks[name], name or "no collection") for name in sorted(first)]
-    notes = [f"{_many(len(points), 'family')}; larger markers: more independent models"]
+    of = "" if several else f" of {_title(*parts[0], parts, ask)}"
+    notes = [_many(len(points), "family") + of, "larger markers: more independent models"]
+    notes.append("shaded: τ < 0, as the theory expects")
     if len(parts) > len(first):
         notes.append("of each collection, the data set with most families")
     if several and len(first) > MAX_LEGEND:
@@ -833,15 +864,17 @@ def _areas(units: pd.Series) -> np.ndarray:
     return np.clip(8 + 1.2 * np.nan_to_num(units.to_numpy(float)), 10, 45)
 
 
-def _trait_axis(ax: Axes, values: pd.Series) -> None:
-    """The axis of a trait: logarithmic where its values differ by a large factor."""
+def _trait_axis(ax: Axes, values: pd.Series, logarithmic: bool) -> None:
+    """The axis of a trait: logarithmic, if it may be, where its values differ by a large factor."""
     low, high = values.min(), values.max()
-    if low <= 0 or high / low < 8:
-        _ticks(ax, x=4)
+    if logarithmic and low > 0 and high / low > 8:
+        ax.set_xscale("log")
+        room = (high / low) ** 0.15
+        _log_axis(ax.xaxis, low / room, high * room)
+        ax.set_xlim(low / room, high * room)
         return
-    ax.set_xscale("log")
-    ax.set_xlim(low / 1.4, high * 1.4)
-    _log_axis(ax.xaxis, low / 1.4, high * 1.4)
+    _ticks(ax)
+    ax.margins(x=0.15)
 
 
 def _log_axis(axis: Axis, low: float, high: float) -> None:

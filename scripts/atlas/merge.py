@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from atlas.experiments import BY_LAYER
+from atlas.experiment_fits import BY_LAYER
 
 LABELS = (
     "model",
@@ -81,7 +81,7 @@ def layers_table(
 ) -> pd.DataFrame:
     """Every analysed layer of every model, with ``model`` and ``depth`` (0 first, 1 last layer) first.
 
-    ``experiments`` gives further columns (``atlas.experiments.BY_LAYER``) by model and longname.
+    ``experiments`` gives further columns (``atlas.experiment_fits.BY_LAYER``) by model and longname.
     """
     frames = []
     for model, table in details.items():

@@ -714,7 +714,8 @@ def describe(
     row["intercept"] = 0.0 if sample.centred else line.intercept
     row["r2"] = row["pearson"] ** 2
     row["rmse"] = math.sqrt(np.mean((y - row["intercept"] - line.slope * x) ** 2))
-    row["theil_sen"] = stats.theilslopes(y, x).slope
+    with np.errstate(invalid="ignore"):  # its interval, which is not used, where nearly all tie
+        row["theil_sen"] = stats.theilslopes(y, x).slope
     intervals, note = _intervals(sample, row, options, key)
     return row | intervals | {"note": note}
 

@@ -528,16 +528,16 @@ class Tried(NamedTuple):
     def tested(self) -> bool:
         return self.finding.outcome.decided or self.finding.outcome is Outcome.OPEN
 
-    @property
-    def restores(self) -> bool:
-        """Whether it shows what the theory expects where alpha does not."""
-        expected = self.finding.outcome is Outcome.NEGATIVE
-        return expected and self.alpha is not Outcome.NEGATIVE
-
 
 def compared(tried: Iterable[Tried]) -> list[Tried]:
     """Those that say something of their own: tested, no null, and not alpha once more."""
     return [item for item in tried if item.tested and not item.equal and item.metric not in NULLS]
+
+
+def restored(found: Sequence[Tried]) -> tuple[list[Tried], list[Tried]]:
+    """Those where alpha does not show what the theory expects, and which of them do show it."""
+    missing = [item for item in found if item.alpha is not Outcome.NEGATIVE]
+    return missing, [item for item in missing if item.finding.outcome is Outcome.NEGATIVE]
 
 
 def verdict_alternatives(tried: Sequence[Tried]) -> str:
@@ -556,18 +556,17 @@ def verdict_alternatives(tried: Sequence[Tried]) -> str:
         text += f": a smaller one goes with better models in {integer(smaller)}, a larger one in "
         text += integer(larger)
     said = [f"{text}."]
-    open_to = [item for item in found if item.alpha is not Outcome.NEGATIVE]
-    restored = [item for item in open_to if item.restores]
-    if not open_to:
+    missing, back = restored(found)
+    if not missing:
         said.append("Alpha itself shows what the theory expects in all of these comparisons.")
-    elif not restored:
+    elif not back:
         said.append("None brings the expected relation back where alpha does not show it.")
     else:
-        clear = sum(item.difference.outcome is Outcome.NEGATIVE for item in restored)
-        names = [f"{metric_of(i.metric).en} in ({i.comparison}) for {i.name}" for i in restored]
+        clear = sum(item.difference.outcome is Outcome.NEGATIVE for item in back)
+        names = [f"{metric_of(i.metric).en} in ({i.comparison}) for {i.name}" for i in back]
         said.append(
-            f"The expected relation comes back in {integer(len(restored))} of "
-            f"{count(len(open_to), 'test')} where alpha does not show it: {listing(names)}."
+            f"The expected relation comes back in {integer(len(back))} of "
+            f"{count(len(missing), 'test')} where alpha does not show it: {listing(names)}."
         )
         said.append(
             "None of these differs from alpha by more than chance."
@@ -833,20 +832,19 @@ def _why_alternatives(tried: Sequence[Tried]) -> Text | None:
     found = compared(tried)
     if not found:
         return None
-    open_to = [item for item in found if item.alpha is not Outcome.NEGATIVE]
-    restored = [item for item in open_to if item.restores]
-    if not open_to:
+    missing, back = restored(found)
+    if not missing:
         return Text(
             "wherever another alpha could be tested, alpha itself shows the relation",
             "wo sich ein anderes Alpha prüfen ließ, zeigt Alpha selbst den Zusammenhang",
         )
-    if not restored:
+    if not back:
         return Text(
             "no other alpha brings the relation back where alpha does not show it",
             "kein anderes Alpha bringt den Zusammenhang zurück, wo Alpha ihn nicht zeigt",
         )
-    k, m = len(restored), len(open_to)
-    clear = sum(item.difference.outcome is Outcome.NEGATIVE for item in restored)
+    k, m = len(back), len(missing)
+    clear = sum(item.difference.outcome is Outcome.NEGATIVE for item in back)
     english, german = (
         f"{integer(clear)} of them with a clear difference from alpha",
         f"{integer(clear, 'de')} davon mit klarem Unterschied zu Alpha",

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from atlas import experiments, metrics, spectra  # noqa: E402
+from atlas import experiment_fits, experiments, metrics, spectra  # noqa: E402
 from atlas.layers import tensors_of_module  # noqa: E402
 from atlas.weights import save  # noqa: E402
 
@@ -47,7 +47,7 @@ def run(weights, layers="weightwatcher", **changes):
     """The spectra of a model, those of its experiments, and their fits."""
     rows, _ = spectra.spectra(weights, layers=layers, **LIMITS)
     tried = experiments.experiments(weights, OPTIONS | changes, layers=layers, **LIMITS)
-    return rows, tried, experiments.fit(rows, tried, 8)
+    return rows, tried, experiment_fits.fit(rows, tried, 8)
 
 
 def of(rows, experiment, name):
@@ -120,8 +120,8 @@ def test_windows_take_the_shape_out_of_hills_estimate():
         stack = np.random.default_rng(0).standard_normal((1, *shape))
         matrices = experiments.Matrices(stack, max(shape), min(shape), 1)
         (row,) = experiments.on_layer(matrices, options, "noise")
-        whole = np.sort(experiments.singular_values(matrices).ravel() ** 2)
-        found[shape] = experiments.hill(whole), experiments.hill(row["evals"])
+        whole = np.sort(spectra.singular_values(matrices).ravel() ** 2)
+        found[shape] = experiment_fits.hill(whole), experiment_fits.hill(row["evals"])
     (square, cut), (long, cut_too) = found.values()
     assert long > square + 1
     assert cut_too == pytest.approx(cut, abs=0.1)
@@ -130,20 +130,20 @@ def test_windows_take_the_shape_out_of_hills_estimate():
 def test_hill_by_hand():
     evals = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     # k = 3: ln(8/4) + ln(16/4) + ln(32/4) = 6 ln 2.
-    assert experiments.hill(evals) == pytest.approx(1 + 3 / (6 * np.log(2)))
-    assert experiments.hill(np.array([1.0, 2.0, 3.0])) is None
-    assert experiments.hill(np.full(10, 2.0)) is None
+    assert experiment_fits.hill(evals) == pytest.approx(1 + 3 / (6 * np.log(2)))
+    assert experiment_fits.hill(np.array([1.0, 2.0, 3.0])) is None
+    assert experiment_fits.hill(np.full(10, 2.0)) is None
     # What weightwatcher does not fit is not counted.
-    assert experiments.hill(np.r_[np.zeros(5), evals]) == experiments.hill(evals)
+    assert experiment_fits.hill(np.r_[np.zeros(5), evals]) == experiment_fits.hill(evals)
     # A Pareto sample with density exponent 3 is found again.
     sample = (1 - np.random.default_rng(0).random(20_000)) ** (-1 / 2)
-    assert experiments.hill(np.sort(sample)) == pytest.approx(3, abs=0.06)
+    assert experiment_fits.hill(np.sort(sample)) == pytest.approx(3, abs=0.06)
 
 
 @pytest.mark.parametrize("layers", ["weightwatcher", "complete"])
 def test_the_other_rules_alpha_is_that_of_a_study_with_the_other_rule(weights, layers):
     rows, _, fits = run(weights, layers)
-    mine = experiments.averages(metrics.details(rows, 8), fits, OPTIONS)
+    mine = experiment_fits.averages(metrics.details(rows, 8), fits, OPTIONS)
     other = {"weightwatcher": "complete", "complete": "weightwatcher"}[layers]
     others, _ = spectra.spectra(weights, layers=other, **LIMITS)
     expected = metrics.summarise(metrics.details(others, 8), others, 8)["alpha"]
@@ -157,7 +157,7 @@ def test_without_other_layers_it_is_alpha_itself(tmp_path):
     save(tmp_path / "m.safetensors", model.state_dict(), tensors_of_module(model))
     rows, tried, fits = run(tmp_path / "m.safetensors")
     details = metrics.details(rows, 8)
-    found = experiments.averages(details, fits, OPTIONS)
+    found = experiment_fits.averages(details, fits, OPTIONS)
     assert not [row for row in tried if row["experiment"] == "other_layers"]
     assert found["alpha_other_layers"] == pytest.approx(metrics.averages(details)["alpha"])
 
@@ -183,10 +183,10 @@ def test_averages_by_hand():
         fit("c", "other_layers", 0, 5.0),
         fit("new", "other_layers", 0, 6.0),
     ]
-    layers = experiments.by_layer(fits)
+    layers = experiment_fits.by_layer(fits)
     assert layers["a"] == {"hill": 2, "alpha_shuffled": 10, "alpha_windows": 3, "hill_windows": 2.5}
     assert layers["c"] == {"hill": 4}
-    found = experiments.averages(details, fits, OPTIONS | {"gaussian": 0})
+    found = experiment_fits.averages(details, fits, OPTIONS | {"gaussian": 0})
     assert found == {
         "alpha_shuffled": 8,  # of a and b
         "alpha_windows": 3,
@@ -204,14 +204,16 @@ def test_fits_survive_the_way_through_a_file(weights, tmp_path):
     spectra.write(tmp_path / "e.parquet", tried, {"experiments": OPTIONS}, experiments.SCHEMA)
     back, about = spectra.read(tmp_path / "e.parquet")
     assert about["experiments"] == OPTIONS
-    assert experiments.fit(rows, back, 8) == fits
-    write_rows(tmp_path / "fits.csv", experiments.FITS, fits)
-    assert experiments.by_layer(read_rows(tmp_path / "fits.csv")) == experiments.by_layer(fits)
+    assert experiment_fits.fit(rows, back, 8) == fits
+    write_rows(tmp_path / "fits.csv", experiment_fits.FITS, fits)
+    assert experiment_fits.by_layer(read_rows(tmp_path / "fits.csv")) == experiment_fits.by_layer(
+        fits
+    )
 
 
 def test_layers_with_too_few_eigenvalues_take_no_part(weights):
     rows, tried, _ = run(weights)
-    fits = experiments.fit(rows, tried, 50)
+    fits = experiment_fits.fit(rows, tried, 50)
     names = {row["longname"] for row in fits if row["experiment"] != "other_layers"}
     assert names == {"conv"}  # it has 216, the others 40, 9 and, misread, 5
 

@@ -200,7 +200,6 @@ def study(models: pd.DataFrame, **changes) -> paper_study.Study:
     made = dict.fromkeys(tables.TABLES, pd.DataFrame()) | computed(
         models, statistics.Options.from_config(config["statistics"])
     )
-    made |= changes.pop("made", {})
     runs = [
         {
             "model": model,

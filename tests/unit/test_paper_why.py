@@ -80,6 +80,7 @@ EQUAL = {"note": "no interval for x whose resamples do not vary"}
         (given(0.8, 0.6, 0.9, None), 0.5, Outcome.OPEN),  # a p value that could not be computed
         (given(0.8, 0.6, 0.9), 0.5, Outcome.POSITIVE),  # a table without p values
         (given(0.6, 0.4, 0.9, 0.01), 0.5, Outcome.OPEN),
+        (given(0.4, 0.1, 0.6, 0.01), 0.5, Outcome.OPEN),
         (given(0.6, None, None, 0.01), 0.5, Outcome.FEW),
         (given(1.0, None, None, 0.01) | EQUAL, 0.5, Outcome.POSITIVE),
         (given(0.0, None, None, 0.01) | EQUAL, 0.5, Outcome.NEGATIVE),
@@ -583,14 +584,29 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
     }
 
 
-@pytest.fixture(scope="module")
-def expected():
-    return study(models_frame(0, noise=3), made=made(-1))
+FAST = {"statistics": OPTIONS | {"permutations": 99, "bootstrap": 20}}
+
+
+def with_tables(given: paper_study.Study, **new: pd.DataFrame) -> paper_study.Study:
+    """The study with other tables of the statistics."""
+    found = dict(given.tables) | {name: rows_of(frame) for name, frame in new.items()}
+    return dataclasses.replace(given, tables=found)
 
 
 @pytest.fixture(scope="module")
-def reversed_():
-    return study(models_frame(0, noise=3), made=made(+1))
+def unclear():
+    families = ("mlp", "resnet")
+    return study(models_frame(0, families=families, noise=3, package=False), config=FAST)
+
+
+@pytest.fixture(scope="module")
+def expected(unclear):
+    return with_tables(unclear, **made(-1))
+
+
+@pytest.fixture(scope="module")
+def reversed_(unclear):
+    return with_tables(unclear, **made(+1))
 
 
 def test_the_statistics_that_the_paper_reads_are_those_that_are_made():
@@ -651,20 +667,27 @@ def test_what_stands_in_the_tables(expected):
     assert "resnet" not in files["tables/traits_shapes.md"]  # nothing is known about it
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "holds"), [(0.2, 0.6, True), (-0.1, 0.6, False), (None, None, False)]
+)
+def test_a_sign_holds_if_it_stays_whichever_family_is_left_out(reversed_, low, high, holds):
+    rows = made(+1)["explanations"].iloc[:1].assign(left_out_low=low, left_out_high=high)
+    given = with_tables(reversed_, explanations=rows)
+    text = paper_why.why_variables(given)["verdict_explanations"]
+    assert ("Whichever family is left out, the sign stays" in text) == holds
+    assert ("No sign stays the same" in text) != holds
+
+
 def test_a_single_collection_stands_for_itself(expected):
     alone = table("explanations", *made()["explanations"].iloc[2:].to_dict("records"))
-    given = dataclasses.replace(
-        expected, tables=dict(expected.tables) | {"explanations": rows_of(alone)}
-    )
+    given = with_tables(expected, explanations=alone)
     assert "| zoo | KS distance of the fits |" in compose(given)["tables/explanations.md"]
 
 
 def test_what_is_decided_in_one_collection_is_not_hidden(expected):
     rows = made()["explanations"]
     rows.loc[2, "kendall_p_bh"] = 0.001
-    given = dataclasses.replace(
-        expected, tables=dict(expected.tables) | {"explanations": rows_of(rows)}
-    )
+    given = with_tables(expected, explanations=rows)
     more = "tables/explanations_more.md"
     assert "| zoo | (b) families | KS distance of the fits |" in compose(given)[more]
     assert "KS distance" not in compose(expected)[more]
@@ -672,9 +695,7 @@ def test_what_is_decided_in_one_collection_is_not_hidden(expected):
 
 def test_an_alternative_that_is_alpha_is_called_the_same(expected):
     rows = made()["alternatives"].assign(equal=30, n=30)
-    given = dataclasses.replace(
-        expected, tables=dict(expected.tables) | {"alternatives": rows_of(rows)}
-    )
+    given = with_tables(expected, alternatives=rows)
     assert "| same |" in compose(given)["tables/alternatives.md"]
     assert "Equal to alpha in every model" in paper_why.why_variables(given)["verdict_alternatives"]
 
@@ -732,11 +753,12 @@ def with_experiments(models: pd.DataFrame) -> pd.DataFrame:
 
 
 def computed(models: pd.DataFrame) -> paper_study.Study:
-    options = statistics.Options.from_config(OPTIONS | {"bootstrap": 60, "permutations": 199})
+    options = statistics.Options.from_config(FAST["statistics"])
     models = with_experiments(models)
+    given = study(models, config=FAST)
     correlations = statistics.correlations(models, options)
     new = {name: tables.compute(name, models, options, correlations) for name in COLUMNS}
-    return study(models, made=new)
+    return with_tables(given, **new)
 
 
 @pytest.mark.parametrize(("slope", "way"), [(-1, "smaller"), (+1, "larger")])

@@ -1,0 +1,119 @@
+"""Models of a family that the fit has not seen: known answers, and nothing that leaks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from atlas import prediction as module
+from atlas.statistics import Options
+
+OPTIONS = Options(metrics=("alpha", "log_norm"), permutations=99, bootstrap=199)
+
+
+def models(rng, families=4, members=4, inside=-1.0, between=-1.0, noise=0.0, size=0.0):
+    """Quality falls with alpha inside families and between them, as asked; and rises with size."""
+    family = np.repeat(np.arange(families), members)
+    level, own = rng.normal(size=families)[family], rng.normal(size=len(family))
+    log_size = rng.uniform(5, 8, len(family))
+    quality = inside * own + between * level + size * log_size
+    return pd.DataFrame(
+        {
+            "model": [f"m{i:03d}" for i in range(len(family))],
+            "collection": "c",
+            "dataset": "d",
+            "weightwatcher_version": "0.7.7",
+            "family": [f"f{i}" for i in family],
+            "variant": [f"v{i:03d}" for i in range(len(family))],
+            "recipe": "baseline",
+            "seed": "",
+            "quality_metric": "accuracy",
+            "quality": quality + noise * rng.normal(size=len(family)),
+            "parameters": 10**log_size,
+            "alpha": 3 + level + own,
+            "log_norm": rng.normal(size=len(family)),
+        }
+    )
+
+
+def rows(table):
+    return module.prediction(table, OPTIONS).set_index("predictor")
+
+
+def test_what_decides_the_quality_predicts_it_in_a_new_family():
+    found = rows(models(np.random.default_rng(0)))
+    assert found.loc["alpha", "concordance_within"] == 1
+    assert found.loc["alpha", "r2"] == pytest.approx(1)
+    assert found.loc["alpha", "rmse"] == pytest.approx(0, abs=1e-9)
+    assert found.loc["alpha", "pairs_within"] == 4 * 6
+    assert found.loc["alpha", "n"] == 16 and found.loc["alpha", "families"] == 4
+    assert found.loc["size", "concordance_within"] < 0.9
+    by_size = rows(models(np.random.default_rng(1), inside=0, between=0, size=1.0))
+    assert by_size.loc["size", "concordance_within"] == 1
+    assert by_size.loc["alpha", "concordance_within"] < 0.9
+
+
+def test_a_relation_between_families_that_turns_inside_them_misleads():
+    """Simpson's paradox: what is learnt from other families orders a new one the wrong way."""
+    rng = np.random.default_rng(2)
+    table = models(rng, families=4, inside=0.3, between=-5.0)
+    assert rows(table).loc["alpha", "concordance_within"] < 0.2
+
+
+def test_no_information_is_as_good_as_a_coin():
+    rng = np.random.default_rng(3)
+    found = [rows(models(rng, inside=0, between=0, noise=1.0)).loc["alpha"] for _ in range(40)]
+    for kind in ("within", "between"):
+        assert np.mean([f[f"concordance_{kind}"] for f in found]) == pytest.approx(0.5, abs=0.09)
+
+
+@pytest.mark.parametrize("kind", ["least squares", "forest"])
+def test_the_qualities_that_are_left_out_do_not_reach_their_predictions(kind):
+    rng = np.random.default_rng(4)
+    family = np.repeat(np.arange(4), 4)
+    x, y = rng.normal(size=(16, 2)), rng.normal(size=16)
+    left_out = (family == 0)[None, :]
+
+    def predict(y):
+        if kind == "forest":
+            return module.random_forest(x, y, family, left_out, 1)[0, family == 0]
+        return module.least_squares(x, y, left_out)[0, family == 0]
+
+    changed = np.where(family == 0, -100 * y, y)
+    assert np.array_equal(predict(y), predict(changed))
+    assert not np.array_equal(predict(y), predict(np.where(family == 1, -100 * y, y)))
+
+
+def test_a_forest_finds_what_a_line_cannot():
+    rng = np.random.default_rng(7)
+    table = models(rng, families=5, members=6)
+    table["quality"] = -(np.abs(table["alpha"] - 3) ** 2)
+    found = rows(table)
+    assert found.loc["forest", "concordance_within"] > 0.75
+    assert found.loc["forest", "concordance_within"] > found.loc["alpha", "concordance_within"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.iloc[:0],
+        lambda t: t.iloc[:1],
+        lambda t: t[t["family"] == "f0"],
+        lambda t: t.assign(quality=70.0),
+        lambda t: t.assign(alpha=np.nan),
+        lambda t: t.assign(alpha=3.0, parameters=1e6),
+    ],
+)
+def test_what_cannot_be_predicted_says_why(change):
+    table = module.prediction(change(models(np.random.default_rng(5))), OPTIONS)
+    assert list(table.columns) == module.PREDICTION
+    silent = table[table["concordance_within"].isna()]
+    assert (silent["note"] != "").all()
+
+
+def test_the_order_of_rows_means_nothing():
+    table = models(np.random.default_rng(6), noise=0.5)
+    again = table.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(
+        module.prediction(table, OPTIONS), module.prediction(again, OPTIONS)
+    )
