@@ -453,13 +453,15 @@ def left_out(families: int, variants: int, r: float) -> Case:
         # No metrics beside the primary one: without forests, whose intervals are made alike.
         table = prediction.prediction(table, replace(options, metrics=()))
         truths = {"alpha": (1 - kendall_of(r)) / 2, "size": 0.5}
-        return {
-            f"{predictor}: concordance_{where}": interval(
-                row_of(table, predictor=predictor), f"concordance_{where}", truth
-            )
-            for predictor, truth in truths.items()
-            for where in ("within", "between")
-        }
+        found: dict[str, Interval | Test] = {}
+        for predictor, truth in truths.items():
+            row = row_of(table, predictor=predictor)
+            for where in ("within", "between"):
+                name = f"concordance_{where}"
+                found[f"{predictor}: {name}"] = interval(row, name, truth)
+            if truth == 0.5:
+                found[f"{predictor}: concordance_within_p"] = Test(row["concordance_within_p"])
+        return found
 
     design = f"{families} families of {variants}, alpha r = {r:g}, size r = 0"
     return Case("prediction", design, study)
@@ -535,6 +537,9 @@ def cases() -> Iterator[Case]:
     yield replicated(12, 3, 0.0)
     yield replicated(12, 3, 0.0, naive=True)
     yield replicated(12, 3, -0.6)
+    for variants in (3, 4):  # as in the default study
+        yield replicated(variants, 2, 0.0, families=5)
+        yield replicated(variants, 2, -0.6, families=5)
     yield replicated(4, 3, -0.6, families=6)
     yield replicated(10, 3, -0.6, families=6)
     for families, variants in ((3, 3), (5, 3), (6, 5)):

@@ -23,7 +23,11 @@ families. Above, families are left out in at most 10 groups of two or more, and 
 families are those of one group. Groups depend on the families' names and sizes only.
 
 **Intervals** draw families with replacement and keep the predictions: they say how much the result
-depends on the families that were predicted, not on those that the predictors were fitted to.
+depends on the families that were predicted, not on those that the predictors were fitted to, and
+are too narrow therefore (Bates, Hastie and Tibshirani 2024, Journal of the American Statistical
+Association 119). So least squares also has a p value, for which qualities are exchanged inside
+families and everything is fitted and predicted again (Ojala and Garriga 2010, Journal of Machine
+Learning Research 11).
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ PREDICTION = [
     *PARTITION,
     *["quality_metric", "predictor", "n", "families"],
     *["pairs_within", "concordance_within", "concordance_within_low", "concordance_within_high"],
+    "concordance_within_p",
     *["pairs_between", "concordance_between"],
     *["concordance_between_low", "concordance_between_high"],
     *["r2", "rmse", "note"],
@@ -65,6 +70,7 @@ INTERVAL_FAMILIES = 5
 MISSING_LIMIT = 0.2  # a metric that more units lack is no feature of the forest
 FOREST_GROUPS = 10
 TREES, TUNING_TREES, TUNING_FOLDS = 200, 20, 3
+PERMUTATIONS = 999  # at most: each one fits a line for every family
 SETTINGS = [
     {"min_samples_leaf": leaf, "max_features": share} for leaf in (1, 5) for share in (1.0, 1 / 3)
 ]
@@ -80,7 +86,9 @@ def prediction(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     one family that its prediction orders as the quality does; `concordance_between`: of the pairs
     of units of two families, both left out. Equal predictions count half, pairs of equal quality
     do not count (`pairs_...` are those that do); 0.5 is a coin. A family weighs by its pairs.
-    Intervals: percentile bootstrap over families, from 5 families that have pairs. `r2`: 1 less
+    Intervals: percentile bootstrap over families, from 5 families that have pairs.
+    `concordance_within_p`, of least squares: two-sided, from permutations of the qualities inside
+    families; its null holds what differs between families. `r2`: 1 less
     the ratio of the squared errors of the prediction to those of the training families' mean, so
     negative where the prediction is worse than that; `rmse` in units of the quality.
 
@@ -195,21 +203,22 @@ def least_squares(x: Array, y: Array, left_out: Array) -> Array:
     `x` (n, p), `y` (n,), `left_out` (m, n) of bool, at least one False per row. Features are
     standardised over the observations of the fit; one that is constant there has no slope, and
     collinear ones share theirs (pseudoinverse). The values of y that are left out meet the weight
-    0 everywhere.
+    0 everywhere. Several y at once, (n, q), have predictions (m, n, q).
     """
+    targets = y.reshape(len(y), -1)
     weight = (~left_out).astype(float)
     count = weight.sum(axis=1)
-    mean = weight @ y / count
+    mean = (weight @ targets / count[:, None])[:, None, :]
     z = x - (weight @ x / count[:, None])[:, None, :]
     spread = np.sqrt(np.einsum("mn,mnp->mp", weight, z**2) / count[:, None])
     largest = (weight[:, :, None] * np.abs(x)).max(axis=1)
     constant = spread <= 1e-12 * largest
     z = np.where(constant[:, None, :], 0.0, z / np.where(constant, 1.0, spread)[:, None, :])
-    weighted = weight[:, :, None] * z
-    correlation = np.swapaxes(weighted, 1, 2) @ z / count[:, None, None]
-    moment = np.swapaxes(weighted, 1, 2) @ (y - mean[:, None])[:, :, None] / count[:, None, None]
+    weighted = np.swapaxes(weight[:, :, None] * z, 1, 2)
+    correlation = weighted @ z / count[:, None, None]
+    moment = weighted @ (targets - mean) / count[:, None, None]
     slope = np.linalg.pinv(correlation, rcond=1e-10, hermitian=True) @ moment
-    return mean[:, None] + (z @ slope)[:, :, 0]
+    return (mean + z @ slope).reshape(*left_out.shape, *y.shape[1:])
 
 
 def random_forest(x: Array, y: Array, family: Array, left_out: Array, seed: int) -> Array:
@@ -284,6 +293,7 @@ def _row(
     if not forest:
         pairs = pair_agreement(predict, y, family)
         alike, counted = alike + pairs[0], counted + pairs[1]
+        row["concordance_within_p"] = within_p(x, y, family, options, seed)
     concordances, reason = _concordances(alike, counted, options, seed)
     error, spread = np.sum((own - y) ** 2), np.sum((mean - y) ** 2)
     row |= concordances | {"r2": 1 - error / spread, "rmse": math.sqrt(error / len(y))}
@@ -317,6 +327,32 @@ def agreement(predicted: Array, y: Array, family: Array, group: Array) -> tuple[
     tables = [member.T @ (matrix * pair) @ member for matrix in _alike(predicted, y, predicted, y)]
     alike, counted = (table + table.T - np.diag(np.diag(table)) for table in tables)
     return alike, counted
+
+
+def within_p(x: Array, y: Array, family: Array, options: Options, seed: int) -> float:
+    """Two-sided p of the concordance inside families of least squares that leaves each out.
+
+    `x` (n, p), `y` (n,), `family` (n,) as codes. Null: inside a family, any unit could have any of
+    its qualities. Missing where no family has two qualities.
+    """
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(family == code) for code in range(family.max() + 1)]
+    shuffled = np.repeat(y[:, None], 1 + min(options.permutations, PERMUTATIONS), axis=1)
+    for chosen in members:  # the first column stays
+        order = rng.random((len(chosen), shuffled.shape[1] - 1)).argsort(axis=0)
+        shuffled[chosen, 1:] = y[chosen][order]
+    alike = np.zeros(shuffled.shape[1])
+    for chosen in members:
+        predicted = least_squares(x, shuffled, np.isin(np.arange(len(y)), chosen)[None])[0]
+        predicted, truth = _tidy(predicted[chosen], y), _tidy(shuffled[chosen], y)
+        for i in range(len(chosen) - 1):
+            signs = np.sign(predicted[i + 1 :] - predicted[i]) * np.sign(truth[i + 1 :] - truth[i])
+            alike += signs.sum(axis=0)
+    if all(np.ptp(_tidy(y, y)[chosen]) == 0 for chosen in members):
+        return math.nan
+    observed, null = alike[0], alike[1:]
+    tail = min(np.count_nonzero(null >= observed), np.count_nonzero(null <= observed))
+    return min(1.0, 2 * (tail + 1) / (len(null) + 1))
 
 
 def pair_agreement(predict: Predictor, y: Array, family: Array) -> tuple[Array, Array]:

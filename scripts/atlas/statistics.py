@@ -499,16 +499,23 @@ def permutation_p(x: Array, y: Array, indices: Array, exact: bool) -> dict[str, 
 
 
 def bootstrap_weights(sample: Sample, count: int, seed: int) -> Array:
-    """How often each observation occurs (m, n) when units are drawn within their groups."""
+    """Weights (m, n) of the observations when units are drawn within their groups.
+
+    Of a group's k units, k - 1 are drawn, and weigh k/(k - 1) as often as they were drawn (Rao and
+    Wu 1988, JASA 83): k draws would make the variance small by (k - 1)/k, which matters where
+    groups are small. Below 4 units k are drawn: 1 or 2 leave little of the differences inside.
+    """
     rng = np.random.default_rng(seed)
-    weights = np.empty((count, sample.n))
+    weights, scale = np.empty((count, sample.n)), np.empty(sample.n)
     for code in np.unique(sample.stratum):
         members = np.flatnonzero(sample.stratum == code)
         local = _codes(sample.unit[members])
         number = local.max() + 1
-        draws = rng.multinomial(number, np.full(number, 1 / number), size=count)
+        drawn = number - 1 if number > 3 else number
+        draws = rng.multinomial(drawn, np.full(number, 1 / number), size=count)
         weights[:, members] = draws[:, local]
-    return weights
+        scale[members] = number / drawn
+    return weights if np.ptp(scale) == 0 else weights * scale  # whole numbers where they may be
 
 
 def jackknife_weights(sample: Sample) -> Array:
@@ -552,14 +559,16 @@ def _weight_at(ranks: Array, weights: Array) -> Array:
 def _concordance(ranks_x: Array, ranks_y: Array, weights: Array) -> Array:
     """Sum over i < j of w_i w_j sign(x_i - x_j) sign(y_i - y_j): (m,), all inputs (m, n)."""
     totals = np.zeros(len(weights))
+    # Sums of whole numbers are exact in single precision, up to several thousand models.
+    precision = np.float32 if (weights == np.rint(weights)).all() else np.float64
     step = max(16, CHUNK // weights.shape[1])
     for start in range(0, len(weights), step):
         rows = slice(start, start + step)
         x, y = (np.ascontiguousarray(r[rows].T) for r in (ranks_x, ranks_y))
-        w = np.ascontiguousarray(weights[rows].T.astype(np.float32))
+        w = np.ascontiguousarray(weights[rows].T.astype(precision))
         for i in range(len(x) - 1):
             signs = np.sign(x[i + 1 :] - x[i]) * np.sign(y[i + 1 :] - y[i])
-            totals[rows] += w[i] * np.einsum("jm,jm->m", signs.astype(np.float32), w[i + 1 :])
+            totals[rows] += w[i] * np.einsum("jm,jm->m", signs.astype(precision), w[i + 1 :])
     return totals
 
 
@@ -573,6 +582,7 @@ def _tau(ranks: Sequence[Array], masses: Sequence[Array], weights: Array) -> Arr
     """tau-b (m,) from the ranks of two variables and the weight at each rank."""
     total = weights.sum(axis=1) ** 2
     untied = [(total - (mass**2).sum(axis=1)) / 2 for mass in masses]
+    untied = [np.where(u > 1e-9 * total, u, 0.0) for u in untied]  # rounding leaves no zero
     return _ratio(_concordance(*ranks, weights), np.sqrt(untied[0] * untied[1]))
 
 
@@ -1021,13 +1031,15 @@ def _beyond_size(
     row |= {"r2_both": row["r2_size"] + row["added_r2"]}
     if math.isnan(row["partial_pearson"]):
         return row | {"note": _join("metric or quality is a function of size", scope.note)}
+    ordered = math.isnan(row["partial_kendall"])  # size orders one of the two perfectly
+    note = "metric or quality is ordered by size: no partial tau" if ordered else ""
 
     indices, exact = rearrangements(sample, options.permutations, options.seed_of("partial", *key))
     row["partial_pearson_p"] = _partial_p(*centred, indices, exact)
     if sample.effective >= BCA_FROM:
         for column, (low, high) in zip(columns, _bca(sample, options, key, statistic), strict=True):
             row |= {f"{column}_low": low, f"{column}_high": high}
-    return row | {"note": scope.note}
+    return row | {"note": _join(note, scope.note)}
 
 
 def _partial_p(x: Array, y: Array, size: Array, indices: Array, exact: bool) -> float:

@@ -356,7 +356,12 @@ class Predicted(NamedTuple):
 
     @property
     def beside_size(self) -> Outcome:
-        """POSITIVE where the metric is better than size alone: the intervals do not overlap."""
+        """POSITIVE where the metric is better than size alone: the intervals do not overlap.
+
+        They are too narrow, so one of the two must also be decided on its own, by its p value.
+        """
+        if not (self.own.outcome.decided or self.size.outcome.decided):
+            return Outcome.OPEN
         (low, high), (size_low, size_high) = self.own.bounds, self.size.bounds
         if low > size_high:
             return Outcome.POSITIVE
@@ -395,7 +400,7 @@ def verdict_prediction(found: Sequence[Predicted], metric: str, confidence: floa
     against = {
         Outcome.POSITIVE: f"{name} is the better of the two for {{who}}",
         Outcome.NEGATIVE: "size is the better of the two for {who}",
-        Outcome.OPEN: "the intervals of the two overlap for {who}",
+        Outcome.OPEN: "which of the two is better stays open for {who}",
     }
     beside = [(item.name, Effect(item.beside_size)) for item in sized]
     if beside:

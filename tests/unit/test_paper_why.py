@@ -206,7 +206,11 @@ def predicted(own, size=OPEN) -> Predicted:
             [predicted(Effect(Outcome.POSITIVE, 1.0))],
             "order more often than chance for zoo (100% of",
         ),
-        ([predicted(OPEN, OPEN)], "The intervals of the two overlap for zoo"),
+        ([predicted(OPEN, OPEN)], "Which of the two is better stays open for zoo"),
+        (
+            [predicted(Effect(Outcome.OPEN, 0.8, 0.7, 0.9, 0.2), OPEN)],
+            "Which of the two is better stays open for zoo",
+        ),
     ],
 )
 def test_prediction_verdict(found, words):
@@ -514,7 +518,7 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
 
     won = 0.5 - 0.3 * sign
     concordance = bounds("concordance", won, won - 0.1, won + 0.1, 0.001)
-    within = bounds("concordance_within", won, won - 0.1, won + 0.1)
+    within = bounds("concordance_within", won, won - 0.1, won + 0.1, 0.001)
     own = PLACE | MEASURED
     quality = PLACE | {"quality_metric": "accuracy"}
     kendall = signed("kendall", 0.5) | {"interval": "bca"}

@@ -1,5 +1,7 @@
 """Models of a family that the fit has not seen: known answers, and nothing that leaks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +59,46 @@ def test_a_relation_between_families_that_turns_inside_them_misleads():
     rng = np.random.default_rng(2)
     table = models(rng, families=4, inside=0.3, between=-5.0)
     assert rows(table).loc["alpha", "concordance_within"] < 0.2
+
+
+def test_a_relation_is_found_and_p_is_small():
+    row = rows(models(np.random.default_rng(5), families=6, noise=0.5)).loc["alpha"]
+    assert row["concordance_within"] > 0.8
+    assert row["concordance_within_p"] == pytest.approx(2 / 100)  # as small as 99 can say
+    assert np.isnan(rows(models(np.random.default_rng(5))).loc["forest", "concordance_within_p"])
+
+
+def test_p_is_that_of_qualities_exchanged_inside_families():
+    """By hand: every family's qualities in another order, a new table, all predictions again."""
+    rng = np.random.default_rng(6)
+    table = models(rng, families=3, noise=2.0)
+    observed = rows(table).loc["alpha"]
+    null = []
+    for _ in range(200):
+        shuffled = table["quality"].groupby(table["family"]).transform(rng.permutation)
+        other = module.prediction(table.assign(quality=shuffled), replace(OPTIONS, metrics=()))
+        null.append(other.set_index("predictor").loc["alpha", "concordance_within"])
+    null = np.array(null)
+    tail = min(
+        (null >= observed["concordance_within"] - 1e-9).mean(),
+        (null <= observed["concordance_within"] + 1e-9).mean(),
+    )
+    many = module.prediction(table, replace(OPTIONS, metrics=(), permutations=999))
+    p = many.set_index("predictor").loc["alpha", "concordance_within_p"]
+    assert p == pytest.approx(min(1, 2 * tail), abs=0.12)
+
+
+def test_p_errs_as_often_as_it_says_although_families_differ():
+    """What differs between families is in the null: a slope learnt there is no evidence inside."""
+    rng = np.random.default_rng(7)
+    options = replace(OPTIONS, metrics=())
+    p = []
+    for _ in range(120):
+        table = models(rng, families=6, members=5, inside=0, between=-2.0, noise=1.0)
+        found = module.prediction(table, options).set_index("predictor")
+        p.append(found.loc["alpha", "concordance_within_p"])
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
+    assert np.mean(np.array(p) <= 0.5) > 0.25
 
 
 def test_no_information_is_as_good_as_a_coin():

@@ -252,7 +252,7 @@ def test_weighted_correlations_are_those_of_the_resample(centred):
     table = several({f"f{i}": rng.integers(0, 6, (2, 5)).astype(float) for i in range(3)})
     sample = sample_of(table, groups="family" if centred else "")
     weights = module.bootstrap_weights(sample, 40, 1)
-    assert (weights.sum(axis=1) == 15).all()
+    assert (weights.sum(axis=1) == (12 if centred else 14)).all()
     found = module.weighted_correlations(sample, weights)[:, :, 0]
     for w, values in zip(weights.astype(int), found, strict=True):
         x, y = (np.repeat(v, w) for v in sample.values)
@@ -262,6 +262,30 @@ def test_weighted_correlations_are_those_of_the_resample(centred):
             x, y = np.round(x, 9), np.round(y, 9)
         expected = [f(x, y).statistic for f in (stats.kendalltau, stats.spearmanr, stats.pearsonr)]
         assert values == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(8, 4, 5), (4, 4), (9,), (2, 3)])
+def test_resamples_vary_as_means_of_their_groups_do(sizes):
+    """Rao and Wu: the variance of a group's weighted mean is s^2/k with divisor k - 1, not k."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(2, sum(sizes)))
+    ends = np.cumsum((0, *sizes))
+    values = {
+        f"f{i}": [v[a:b] for v in (x, y)]
+        for i, (a, b) in enumerate(zip(ends, ends[1:], strict=False))
+    }
+    sample = sample_of(several(values), groups="family" if len(sizes) > 1 else "")
+    weights = module.bootstrap_weights(sample, 20000, 1)
+    for code, k in enumerate(sizes):
+        members = sample.stratum == code
+        v = sample.values[0, members]
+        share = weights[:, members].sum(axis=1)
+        assert np.ptp(share) < 1e-9
+        if len(set(sizes)) > 1:
+            assert share[0] == pytest.approx(k)
+        means = weights[:, members] @ v / share
+        expected = v.var(ddof=1 if k > 3 else 0) / k
+        assert means.var() == pytest.approx(expected, rel=0.05)
 
 
 def test_bca_agrees_with_scipy():
