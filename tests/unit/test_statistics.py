@@ -271,8 +271,7 @@ def test_resamples_vary_as_means_of_their_groups_do(sizes):
     x, y = rng.normal(size=(2, sum(sizes)))
     ends = np.cumsum((0, *sizes))
     values = {
-        f"f{i}": [v[a:b] for v in (x, y)]
-        for i, (a, b) in enumerate(itertools.pairwise(ends))
+        f"f{i}": [v[a:b] for v in (x, y)] for i, (a, b) in enumerate(itertools.pairwise(ends))
     }
     sample = sample_of(several(values), groups="family" if len(sizes) > 1 else "")
     weights = module.bootstrap_weights(sample, 20000, 1)
