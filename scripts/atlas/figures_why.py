@@ -345,6 +345,19 @@ def _in_row(ax: Axes, x: float, y: float, text: str, ha: str = "left", **look: A
     ax.text(x, y, text, **(common | look))
 
 
+def _decided(table: pd.DataFrame, p: str, ask: Ask) -> pd.Series:
+    """Whether the interval excludes 0 and the corrected p is small, as the text has it.
+
+    A category has no tau and no interval, and a tau of plus or minus 1 none that varies: there p
+    decides alone.
+    """
+    clear = (table["kendall_low"] > 0) | (table["kendall_high"] < 0)
+    clear |= (table["kendall"].abs() > 1 - 1e-9) & table["interval"].isin(["bca", "fisher-z"])
+    if "kind" in table:
+        clear |= table["kind"] == "category"
+    return clear & (table[p] <= 1 - ask.confidence + 1e-12)
+
+
 def _estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
     """Kendall's tau with its interval: strong where decided, hollow without an interval."""
     decided = row["decided"]
@@ -410,7 +423,7 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     """Kendall's tau of quality with other ways to compute alpha, beside alpha's own."""
     table = _tidy(
         alternatives,
-        [*PARTITION, "comparison", "metric", "quality_metric", "note"],
+        [*PARTITION, "comparison", "metric", "quality_metric", "interval", "note"],
         [
             *TAU,
             "kendall_p_holm",
@@ -422,8 +435,7 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     )
     table["same"] = (table["equal"] >= table["n"]) & (table["n"] > 0)
     table["known"] = table["kendall"].notna() | (table["same"] & table["kendall_alpha"].notna())
-    clear = (table["kendall_low"] > 0) | (table["kendall_high"] < 0)
-    table["decided"] = clear & (table["kendall_p_holm"] <= 1 - ask.confidence)
+    table["decided"] = _decided(table, "kendall_p_holm", ask)
     differs = (table["difference_low"] > 0) | (table["difference_high"] < 0)
     table["differs"] = differs & ~table["same"]
     parts = [(key, rows) for key, rows in _qualities(table, ask) if rows["known"].any()]
@@ -515,7 +527,7 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     """Kendall's tau of each candidate with the correlations of the families or variants."""
     table = _tidy(
         explanations,
-        [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "note"],
+        [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "interval", "note"],
         [
             *TAU,
             "kendall_p",
@@ -528,7 +540,7 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     category = table["kind"] == "category"
     table["known"] = table["eta2"].where(category, table["kendall"]).notna()
     table["same"] = False
-    table["decided"] = table["kendall_p_bh"] <= 1 - ask.confidence
+    table["decided"] = _decided(table, "kendall_p_bh", ask)
     parts = [(key, rows) for key, rows in _qualities(table, ask) if rows["known"].any()]
     if not parts:
         note = _common_note(table)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
-from atlas import figures, figures_why
+from atlas import figures, figures_why, wording
 
 NAMES = ("alternatives", "explanations", "shape", "traits")
 CONTROLS = {"zoo-untrained": "zoo"}
@@ -141,7 +142,7 @@ def of_shape(collections: tuple[str, ...] = ("zoo",)) -> pd.DataFrame:
         (("gaussian", 0.0), ("shuffled", 0.1)),
         (("variants", 15), ("families", 5), ("within", 15)),
     ):
-        row = PART | {"collection": collection, "dataset": "", "null": null, "level": level}
+        row = PART | {"collection": collection, "null": null, "level": level}
         r2 = {"variants": 0.41, "families": 0.62, "within": 0.07}[level] + lift
         row |= {"n": n, "alpha": 4.1, "null_alpha": 13.0, "slope": 0.13, "r2": r2, "note": ""}
         rows.append(row)
@@ -233,17 +234,478 @@ def test_every_table_gives_a_figure(name, kind, tmp_path):
     assert all(text.get_fontsize() >= 5.9 for text in texts)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_equal_tables_give_equal_bytes(name, tmp_path):
-    written = []
-    for run in range(2):
-        svg, png = tmp_path / f"{run}.svg", tmp_path / f"{run}.png"
-        figure = figures.draw(name, tables(name, "default"), figures.Look(), ASK)
-        figures.save(figure, svg, png, 60)
-        written.append((svg.read_bytes(), png.read_bytes()))
-    assert written[0] == written[1]
-
-
 def test_no_figure_without_its_table():
     with pytest.raises(TypeError):
         figures.draw("alternatives", {}, figures.Look(), ASK)
+
+
+def fresh(name: str, kind: str = "default", look: Any = None, **ask: Any) -> Any:
+    """A figure that no other test has."""
+    look = look or figures.Look(dpi=60)
+    return figures.draw(name, tables(name, kind), look, ASK | ask)
+
+
+@functools.cache
+def drawn(name: str, kind: str = "default", look: Any = None) -> Any:
+    """A figure of a study of this kind, laid out; not to be changed."""
+    figure = fresh(name, kind, look)
+    with figures.style():
+        figure.draw_without_rendering()
+    return figure
+
+
+def changed(name: str, **change: pd.DataFrame) -> Any:
+    """The figure with other tables in the place of the default ones, laid out."""
+    figure = figures.draw(name, tables(name) | change, figures.Look(dpi=60), ASK)
+    with figures.style():
+        figure.draw_without_rendering()
+    return figure
+
+
+def texts(figure: Any) -> list[Any]:
+    """The texts that are seen: without labels of ticks that are out of view."""
+    out_of_view = set()
+    for ax in figure.findobj(matplotlib.axes.Axes):
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+            out_of_view |= {tick.label1 for tick in ticks}
+    found = set(figure.findobj(matplotlib.text.Text)) - out_of_view
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def words(figure: Any) -> str:
+    """All texts as one, in order, single spaces between words."""
+    found = figure.findobj(matplotlib.text.Text)
+    seen = [text.get_text() for text in found if text.get_visible()]
+    return " ".join(" ".join(seen).split())
+
+
+def rows_of(ax: Any, names: list[str]) -> dict[str, float]:
+    """The heights of the rows by the names at the left of the figure."""
+    return dict(zip(names, ax.get_yticks(), strict=True))
+
+
+def row_names(figure: Any) -> list[str]:
+    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def marks_at(ax: Any, y: float) -> list[Any]:
+    """Estimates in a row: discs and diamonds."""
+    lines = [line for line in ax.lines if line.get_marker() in ("o", "D")]
+    return [line for line in lines if line.get_ydata()[0] == y]
+
+
+def bars_at(ax: Any, y: float) -> list[tuple[float, float]]:
+    """Lines along a row that belong to the data: not the guides, which span the panel."""
+    lines = [line for line in ax.lines if line.get_transform() == ax.transData]
+    return [
+        tuple(line.get_xdata())
+        for line in lines
+        if len(line.get_xdata()) == 2 and tuple(line.get_ydata()) == (y, y)
+    ]
+
+
+# --- all figures ----------------------------------------------------------------------------------
+
+
+def test_they_are_drawn_by_name():
+    assert list(figures_why.DRAWN) == list(NAMES)
+    for name in NAMES:
+        given, look = tables(name), figures.Look()
+        with figures.style():
+            own = getattr(figures_why, name)(look, figures.Ask(**ASK), **given)
+        assert words(own) == words(figures.draw(name, given, look, ASK))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_tables_give_equal_bytes_in_any_order_of_rows(name, tmp_path):
+    written = []
+    for seed in (1, 2):
+        matplotlib.rcParams["font.size"] = 20 + seed  # a user's own settings count for nothing
+        mixed = {t: rows.sample(frac=1, random_state=seed) for t, rows in tables(name).items()}
+        figure = figures.draw(name, mixed, figures.Look(), ASK)
+        svg, png = tmp_path / f"{seed}.svg", tmp_path / f"{seed}.png"
+        figures.save(figure, svg, png, 60)
+        written.append((svg.read_bytes(), png.read_bytes()))
+    matplotlib.rcdefaults()
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_that_were_written_and_read_give_the_same_figure(name, tmp_path):
+    read = {}
+    for table, rows in tables(name).items():
+        rows.to_csv(tmp_path / f"{table}.csv", index=False)
+        read[table] = figures.read_table(tmp_path / f"{table}.csv")
+    assert words(figures.draw(name, read, figures.Look(), ASK)) == words(fresh(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", SHOWN)
+def test_text_is_legible_and_inside_the_figure(name, kind):
+    figure = drawn(name, kind)
+    width, height = figure.get_size_inches() * 25.4
+    assert width == pytest.approx(175) and height < 240
+    sizes = {text.get_fontsize() for text in texts(figure)}
+    assert min(sizes) >= 6 and max(sizes) <= 8
+    page = figure.bbox.padded(1)
+    for text in texts(figure):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_narrow_page_has_the_same_words(name):
+    look = figures.Look(70, 70, 60)
+    figure = drawn(name, "default", look)
+    assert figure.get_figwidth() * 25.4 == pytest.approx(70)
+    assert {text.get_fontsize() for text in texts(figure)} <= {6, 6.5, 7, 8}
+    assert "theory expects" in words(figure) or name in ("explanations", "shape")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", SHOWN)
+def test_no_label_covers_another(name, kind):
+    """Titles, axis labels, annotations and the tick labels that are in view."""
+    figure = drawn(name, kind)
+    boxes = []
+    for ax in figure.findobj(matplotlib.axes.Axes):
+        own = [ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            own += [tick.label1 for tick in ticks if tick.label1.get_visible()]
+        for text in own:
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent()
+                boxes.append((text.get_text(), box.x0, box.y0, box.x1, box.y1))
+    (title,) = [figure._suptitle]
+    box = title.get_window_extent()
+    boxes.append((title.get_text(), box.x0, box.y0, box.x1, box.y1))
+    for (a, *p), (b, *q) in itertools.combinations(boxes, 2):
+        across = min(p[2], q[2]) - max(p[0], q[0])
+        down = min(p[3], q[3]) - max(p[1], q[1])
+        assert across < 1.5 or down < 1.5, f"{a!r} covers {b!r}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_colours_are_the_palette(name):
+    figure = drawn(name, "many collections")
+    allowed = {colour.lower() for colour in figures.PALETTE}
+    seen = {
+        matplotlib.colors.to_hex(x.get_color()) for x in figure.findobj(matplotlib.lines.Line2D)
+    }
+    for marks in figure.findobj(matplotlib.collections.PathCollection):
+        seen |= {matplotlib.colors.to_hex(c) for c in marks.get_facecolor()}
+    coloured = {c for c in seen if len({c[1:3], c[3:5], c[5:7]}) > 1}  # the rest is grey
+    assert coloured and coloured <= allowed
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_missing_breaks_a_figure(name, kind):
+    seen = words(drawn(name, kind))
+    assert len(seen) > 20 and "nan" not in seen.lower().split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_without_columns_are_tables_without_values(name):
+    given = {table: pd.DataFrame() for table in TABLES[name]}
+    assert len(words(figures.draw(name, given, figures.Look(), {}))) > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("alternatives", "none", "could be set against quality: there are no values"),
+        ("alternatives", "no values", "could be set against quality: fewer than 3 models"),
+        ("alternatives", "one family", "hollow: too few for an interval"),
+        ("alternatives", "many collections", "1 more with fewer models not shown: timm"),
+        ("explanations", "none", "correlations of the families: there are too few"),
+        ("explanations", "one family", "correlations of the families: fewer than 3 families"),
+        ("explanations", "many collections", "3 more data sets with fewer families not shown"),
+        ("shape", "none", "No model has both an alpha and that of noise"),
+        ("shape", "many collections", "1 more data set with fewer variants not shown"),
+        ("traits", "one family", "Fewer than two families have a correlation of their own"),
+        ("traits", "many families", "100 families of zoo (mnist-1d)"),
+    ],
+)
+def test_what_is_missing_is_said(name, kind, said):
+    assert said in words(drawn(name, kind))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_controls_are_no_part_of_the_answer(name):
+    control = {
+        table: rows.assign(collection="zoo-untrained") for table, rows in tables(name).items()
+    }
+    figure = figures.draw(name, control, figures.Look(), ASK)
+    assert figure.get_figheight() * 25.4 < 20  # says that there is nothing
+
+
+# --- other ways to compute alpha ------------------------------------------------------------------
+
+
+def test_alternatives_shows_the_values_of_the_table():
+    figure = drawn("alternatives")
+    table = study("default")["alternatives"]
+    names = {k: v for group in figures_why.ALTERNATIVES.values() for k, v in group.items()}
+    shown = 0
+    for ax, comparison in zip(figure.axes, "abc", strict=True):
+        heights = rows_of(ax, row_names(figure))
+        own = table[(table["comparison"] == comparison) & table["kendall"].notna()]
+        for row in own[own["equal"] < own["n"]].to_dict("records"):
+            y = heights[names[row["metric"]]]
+            (mark,) = marks_at(ax, y)
+            assert mark.get_xdata()[0] == row["kendall"]
+            assert bars_at(ax, y) == [(row["kendall_low"], row["kendall_high"])]
+            clear = row["kendall_low"] > 0 or row["kendall_high"] < 0
+            decided = clear and row["kendall_p_holm"] <= 0.05
+            assert (mark.get_marker(), mark.get_alpha()) == (("D", 1) if decided else ("o", 0.5))
+            shown += 1
+    assert shown == 3 * 14 - 1  # of 16: no depthwise, one equal; no Hill in (c)
+
+
+@pytest.mark.parametrize("change", [{"kendall_p_holm": 0.9}, {"kendall_high": 0.1}])
+def test_decided_takes_both_the_interval_and_the_corrected_p(change):
+    table = of_alternatives().assign(kendall=-0.5, kendall_low=-0.8, kendall_high=-0.2, equal=0)
+    table = table.assign(kendall_p_holm=0.01)
+    assert "decided: not 0" in words(changed("alternatives", alternatives=table))
+    seen = words(changed("alternatives", alternatives=table.assign(**change)))
+    assert "decided: not 0" not in seen and "not decided" in seen
+    wide = figures.draw(
+        "alternatives", {"alternatives": table}, figures.Look(), {"confidence": 0.999}
+    )
+    assert "decided: not 0" not in words(wide)
+
+
+def test_alpha_is_the_line_through_all_rows_and_equal_rows_say_so():
+    figure = drawn("alternatives")
+    for ax, alpha in zip(figure.axes, (-0.12, -0.35, -0.55), strict=True):
+        through = [line for line in ax.lines if line.get_linestyle() == "--"]
+        assert [line.get_xdata()[0] for line in through] == [alpha]
+        heights = rows_of(ax, row_names(figure))
+        (equal,) = [text for text in ax.texts if text.get_text() == "= alpha"]
+        assert equal.get_position()[1] == heights["the other rule for layers"]
+        assert not marks_at(ax, heights["the other rule for layers"])
+        reduced = [  # alpha on the models that have pointwise layers
+            line.get_xdata()[0]
+            for line in ax.lines
+            if line.get_marker() == "|"
+            and line.get_ydata()[0] == heights["1 × 1 convolutions only"]
+        ]
+        assert reduced == [pytest.approx(alpha + 0.15)]
+
+
+def test_alternatives_are_hollow_without_an_interval():
+    figure = drawn("alternatives", "one family")
+    first, second = figure.axes[:2]
+    assert {m.get_markerfacecolor() for y in range(20) for m in marks_at(first, y)} == {"white"}
+    assert {m.get_markerfacecolor() for y in range(20) for m in marks_at(second, y)} != {"white"}
+
+
+def test_a_star_marks_an_interval_of_the_difference_without_zero():
+    table = of_alternatives().assign(difference_low=-0.1, difference_high=0.1)
+    assert "*" not in words(changed("alternatives", alternatives=table))
+    one = (table["metric"] == "alpha_median") & (table["comparison"] == "a")
+    table.loc[one, "difference_low"] = 0.01
+    seen = words(changed("alternatives", alternatives=table))
+    assert seen.count("40 *") == 1 and "* differs from alpha" in seen
+
+
+def test_alternatives_without_a_value_are_named_and_rows_without_one_give_the_note():
+    seen = words(drawn("alternatives"))
+    assert "without a value: depthwise convolutions only" in seen
+    assert "depthwise convolutions only" not in row_names(drawn("alternatives"))
+    assert seen.count("no model has all values") == 1  # Hill, in (c)
+
+
+def test_error_is_shown_where_there_is_no_accuracy_and_named():
+    table = of_alternatives().assign(quality_metric="error")
+    assert "zoo (mnist-1d): top-1 error" in words(changed("alternatives", alternatives=table))
+    gap = of_alternatives().assign(quality_metric="generalization_gap", kendall=0.99)
+    both = pd.concat([gap, of_alternatives()])
+    assert words(changed("alternatives", alternatives=both)) == words(drawn("alternatives"))
+
+
+@pytest.mark.parametrize("p", ["kendall_p_holm", "kendall_p_bh"])
+def test_figures_and_sentences_call_the_same_rows_decided(p):
+    ends = [(-0.8, -0.2), (-0.8, 0.1), (0.2, 0.8), (np.nan, np.nan)]
+    rows = [
+        {"kendall": tau, "kendall_low": low, "kendall_high": high, "interval": how, p: value}
+        for (low, high), how, value in itertools.product(ends, ("bca", ""), (0.001, 0.05, 0.2))
+        for tau in ((0.5, 1.0) if low != low else ((low + high) / 2,))
+    ]
+    table = pd.DataFrame(rows)
+    found = figures_why._decided(table, p, figures.Ask())
+    text = [wording.judge(row, 0.95).outcome.decided for row in rows]
+    assert found.tolist() == text and 0 < sum(text) < len(text)
+
+
+# --- what goes with it ----------------------------------------------------------------------------
+
+
+def test_explanations_shows_the_values_of_the_table():
+    figure = drawn("explanations")
+    table = study("default")["explanations"]
+    names = {k: v for group in figures_why.TRAITS.values() for k, v in group.items()}
+    panels = (("family", "b"), ("family", "c"), ("variant", "c"))
+    hollow = set()
+    for ax, (level, comparison) in zip(figure.axes, panels, strict=True):
+        heights = rows_of(ax, row_names(figure))
+        own = table[(table["level"] == level) & (table["comparison"] == comparison)]
+        own = own[own["kendall"].notna()]
+        assert len(own) == len(NUMBERS) - 2
+        for row in own.to_dict("records"):
+            y = heights[names[row["candidate"]]]
+            (mark,) = marks_at(ax, y)
+            assert mark.get_xdata()[0] == row["kendall"]
+            clear = row["kendall_low"] > 0 or row["kendall_high"] < 0
+            assert (mark.get_marker() == "D") == (clear and row["kendall_p_bh"] <= 0.05)
+            certain = np.isfinite(row["kendall_low"])
+            ends = [(row["kendall_low"], row["kendall_high"])] if certain else []
+            assert bars_at(ax, y) == ends
+            assert bars_at(ax, y + 0.33) == [(row["left_out_low"], row["left_out_high"])]
+            hollow.add((level, mark.get_markerfacecolor() == "white"))
+    assert hollow == {("family", True), ("variant", False)}
+
+
+def test_explanations_says_how_many_and_shows_categories_in_words():
+    figure = drawn("explanations")
+    seen = words(figure)
+    assert "(b) between variants n = 5 families" in seen
+    assert "(c) between trainings n = 15 variants" in seen
+    table = study("default")["explanations"]
+    for row in table[table["eta2"].notna()].to_dict("records"):
+        p = "p < 0.001" if row["candidate"] == "dataset" else "p = 0.031"
+        text = f"η² = {figures.number(row['eta2'])}, {p}"
+        (found,) = [t for ax in figure.axes for t in ax.texts if t.get_text() == text]
+        assert (found.get_weight() == "bold") == (row["kendall_p_bh"] <= 0.05)
+    assert "without a value: alpha of shuffled entries, parameters analysed (share)" in seen
+    right = [t.get_text() for ax in figure.axes for t in ax.texts if t.get_text().isdigit()]
+    assert right == ["3", "3", "13"]  # rank loss is missing in two
+
+
+def test_explanations_shows_the_largest_collection_and_all_together():
+    figure = drawn("explanations", "many collections")
+    seen = words(figure)
+    assert "keras (mnist-1d)" in seen and "all collections together" in seen
+    assert "n = 12 families" in seen and "n = 40 families" in seen
+    assert len(figure.axes) == 6
+    # Where one collection is all there is, it is not shown twice.
+    assert "all collections together" not in words(drawn("explanations", "many families"))
+
+
+def test_levels_without_an_estimate_have_no_panel():
+    table = of_explanations()
+    one = changed("explanations", explanations=table[table["level"] == "variant"])
+    assert len(one.axes) == 1 and "n = 15 variants" in words(one)
+    lost = table["level"] == "variant"
+    table.loc[lost, ["kendall", "eta2"]] = np.nan
+    assert len(changed("explanations", explanations=table).axes) == 2
+
+
+# --- shape alone ----------------------------------------------------------------------------------
+
+
+def offsets(ax: Any) -> np.ndarray:
+    """All points of a panel (k, 2)."""
+    return np.vstack([np.asarray(marks.get_offsets()) for marks in ax.collections])
+
+
+def test_shape_shows_variant_means_on_the_reference_recipe_and_the_untrained_hollow():
+    figure = drawn("shape")
+    models = study("default")["models"]
+    models = models.drop_duplicates("model")
+    for ax, null in zip(figure.axes, ("alpha_gaussian", "alpha_shuffled"), strict=True):
+        points = {tuple(point) for point in offsets(ax).round(9)}
+        for collection, recipe in (("zoo", "baseline"), ("zoo-untrained", "untrained")):
+            own = models[(models["collection"] == collection) & (models["recipe"] == recipe)]
+            expected = own[[null, "alpha"]].to_numpy().round(9)
+            assert len(expected) == 15 and {tuple(pair) for pair in expected} <= points
+        assert len(points) == 15 + 15 + 5  # and the means of the families
+        hollow = [marks for marks in ax.collections if not len(marks.get_facecolor())]
+        assert sum(len(marks.get_offsets()) for marks in hollow) == 15
+        assert {text.get_text() for text in ax.texts} >= set(FAMILIES)
+        low, high = ax.get_xlim()
+        assert ax.get_ylim() == (low, high)
+        assert (points and min(min(p) for p in points) > low) and max(map(max, points)) < high
+
+
+def test_shape_says_the_shares_of_the_table():
+    seen = words(drawn("shape"))
+    assert "r² = 0.41 (n = 15) between all variants" in seen
+    assert "r² = 0.62 (n = 5) between families, 0.07 (n = 15) within families" in seen
+    assert "r² = 0.51 (n = 15) between all variants" in seen  # shuffled
+    table = of_shape().assign(r2=np.nan, slope=np.nan, note="fewer than 3 models")
+    seen = words(changed("shape", shape=table))
+    assert seen.count("no r²: fewer than 3 models") == 2 and "least squares" not in seen
+
+
+def test_the_line_in_shape_is_the_regression_of_the_table():
+    figure = drawn("shape")
+    for ax in figure.axes:
+        fit = max(ax.lines, key=lambda line: len(line.get_xdata()))
+        assert np.allclose(fit.get_ydata(), 4.1 + 0.13 * (fit.get_xdata() - 13))
+        (identity,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+        assert np.array_equal(identity.get_xdata(), identity.get_ydata())
+
+
+def test_shape_shows_the_null_that_there_is():
+    models = of_models()
+    one = changed("shape", models=models.drop(columns="alpha_gaussian"))
+    assert one.get_figwidth() * 25.4 == pytest.approx(85)
+    assert "entries shuffled" in words(one) and "Gaussian" not in words(one)
+    both = changed("shape", models=models.assign(alpha_gaussian=np.nan))
+    assert words(both) == words(one)
+
+
+def test_alphas_of_different_versions_are_not_in_one_panel():
+    other = of_models().assign(weightwatcher_version="0.2.7")
+    both = pd.concat([of_shape(), of_shape().assign(weightwatcher_version="0.2.7")])
+    seen = words(changed("shape", models=pd.concat([of_models(), other]), shape=both))
+    assert "weightwatcher 0.2.7:" in seen and "weightwatcher 0.7.7:" in seen
+
+
+# --- the raw relations ----------------------------------------------------------------------------
+
+
+def test_traits_shows_each_family_at_its_values():
+    figure = drawn("traits")
+    table = study("default")["traits"]
+    for ax, name in zip(figure.axes, figures_why.RAW, strict=False):
+        expected = table[[name, "kendall_c"]].to_numpy().round(9)
+        assert {tuple(p) for p in offsets(ax).round(9)} == {tuple(pair) for pair in expected}
+        assert {text.get_text() for text in ax.texts} == set(FAMILIES)
+    assert "(c) between trainings" in words(figure)
+
+
+def test_traits_takes_the_comparison_that_more_families_have():
+    table = of_traits()
+    table.loc[1:, "kendall_c"] = np.nan
+    figure = changed("traits", traits=table)
+    assert "(b) between variants" in words(figure)
+    assert sorted(offsets(figure.axes[0])[:, 1]) == sorted(table["kendall_b"])
+
+
+def test_traits_that_do_not_differ_give_way_to_the_next():
+    table = of_traits().assign(D=0.05)
+    seen = words(changed("traits", traits=table))
+    assert "KS distance" not in seen and "1 × 1 convolutions (share)" in seen
+
+
+def test_many_families_are_coloured_by_collection_and_not_named():
+    seen = words(drawn("traits", "many collections"))
+    assert all(name in seen for name in SEVERAL) and "resnet" not in seen
+    few = of_traits(("a", "b"), FAMILIES[:3])
+    seen = words(changed("traits", traits=few))
+    assert all(name in seen for name in (*FAMILIES[:3], "a", "b"))
+
+
+def test_one_data_set_of_each_collection_is_in_traits():
+    small = of_traits(families=FAMILIES[:3]).assign(dataset="cifar-10", kendall_c=0.99)
+    figure = changed("traits", traits=pd.concat([small, of_traits()]))
+    assert len(offsets(figure.axes[0])) == 5 and 0.99 not in offsets(figure.axes[0])
+    assert "the data set with most families" in words(figure)
