@@ -16,6 +16,10 @@ FITS = ("longname", "experiment", "draw", "num_evals", "alpha", "D", "status", "
 """The columns of the fits of experiments; ``weights`` stands for the spectra themselves."""
 
 
+MEDIAN_VARIANCE = {2: 0.5, 3: 0.44867, 4: 0.29822, 5: 0.28683}
+"""Variance of the median of d normal draws, in units of theirs; beyond, at most pi/(2 d) (Laplace)."""
+
+
 def hill(evals: np.ndarray) -> float | None:
     """Hill's (1975, Annals of Statistics 3) estimate of a density's exponent, from the upper half.
 
@@ -76,22 +80,45 @@ def by_layer(fits: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     ``alpha_shuffled`` and ``alpha_gaussian`` are medians over the draws that could be fitted,
     ``alpha_windows``, ``hill`` and ``hill_windows`` single values; what could not be fitted is absent.
     """
-    values: dict[tuple[str, str], list[float]] = defaultdict(list)
     layers: dict[str, dict[str, float]] = {}
     for row in fits:
         name, experiment = row["longname"], row["experiment"]
         if experiment == "other_layers":
             continue
         layer = layers.setdefault(name, {})
-        if experiment in NULLS and row["alpha"] not in (None, ""):
-            values[name, experiment].append(row["alpha"])
         if experiment == "windows" and row["alpha"] not in (None, ""):
             layer["alpha_windows"] = row["alpha"]
         if experiment in ("weights", "windows") and row["hill"] not in (None, ""):
             layer["hill" if experiment == "weights" else "hill_windows"] = row["hill"]
-    for (name, experiment), alphas in values.items():
-        layers[name][f"alpha_{experiment}"] = float(np.median(alphas))
+    for experiment in NULLS:
+        for name, alphas in drawn(fits, experiment).items():
+            layers[name][f"alpha_{experiment}"] = float(np.median(alphas))
     return layers
+
+
+def drawn(fits: Sequence[Mapping[str, Any]], experiment: str) -> dict[str, list[float]]:
+    """The alphas of a null's draws that could be fitted, by the layer's longname."""
+    alphas: dict[str, list[float]] = defaultdict(list)
+    for row in fits:
+        if row["experiment"] == experiment and row["alpha"] not in (None, ""):
+            alphas[row["longname"]].append(row["alpha"])
+    return alphas
+
+
+def standard_error(alphas: Mapping[str, Sequence[float]]) -> float | None:
+    """Standard error of the mean over layers of the median over each layer's draws.
+
+    Of what other draws would change, the layers being the same: sqrt(sum of variances) / layers. A
+    layer with a single draw has the mean variance of the others; None where none has two. The
+    variance of a median is that of normal draws (``MEDIAN_VARIANCE``); draws of alpha have heavier
+    tails, so the error is rather smaller.
+    """
+    variances = [
+        np.var(values, ddof=1) * MEDIAN_VARIANCE.get(len(values), np.pi / (2 * len(values)))
+        for values in alphas.values()
+        if len(values) > 1
+    ]
+    return float(np.sqrt(np.mean(variances) / len(alphas))) if variances else None
 
 
 BY_LAYER = ("alpha_shuffled", "alpha_gaussian", "alpha_windows", "hill", "hill_windows")
@@ -106,8 +133,10 @@ def averages(
     """The alternatives of alpha that follow from the experiments: means over a model's layers.
 
     ``alpha_over_shuffled`` is the mean of log10(alpha / alpha_shuffled) over the layers that have
-    both; ``alpha_other_layers`` the mean over the layers that the other rule takes, each with its
-    own fit. None where no layer has one; an experiment that was not made gives nothing.
+    both; ``alpha_shuffled_se`` and ``alpha_gaussian_se`` say how much other draws would change the
+    means of the nulls (``standard_error``); ``alpha_other_layers`` is the mean over the layers that
+    the other rule takes, each with its own fit. None where no layer has one; an experiment that was
+    not made gives nothing.
     """
     layers = by_layer(fits)
     made = {
@@ -121,6 +150,9 @@ def averages(
         name: _mean([layer[name] for layer in layers.values() if name in layer])
         for name in BY_LAYER
         if made[name]
+    }
+    result |= {
+        f"alpha_{null}_se": standard_error(drawn(fits, null)) for null in NULLS if options[null]
     }
     alphas = {
         row["longname"]: row["alpha"]

@@ -96,7 +96,7 @@ SHAPE = [
     *["null", "level", "n", "alpha", "null_alpha"],
     *KENDALL,
     *["pearson", "pearson_low", "pearson_high", "pearson_p"],
-    *["r2", "slope", "interval", "note"],
+    *["r2", "slope", "reliability", "interval", "note"],
 ]
 TRAITS_TABLE = [
     *PARTITION,
@@ -374,8 +374,11 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     (models of the reference recipe averaged per variant; of a control all models), `families`
     (means of those) and `within` (variants centred on their family's mean). `r2` is Pearson's
     r squared, the share of the differences in alpha that goes with the null; `slope` is alpha per
-    unit of the null's alpha. Intervals and p as in `describe`; at the level of variants they
-    hold for these families, as variants of one family resemble each other.
+    unit of the null's alpha. `reliability`: the share of the null's own variance, between what is
+    compared, that is not due to the draws it was computed from (Spearman 1904, American Journal of
+    Psychology 15): r2 can hardly be larger. Missing without two draws. Intervals and p as in
+    `describe`; at the level of variants they hold for these families, as variants of one family
+    resemble each other.
     """
     table = _named(prepare(models))
     repeated = _repeated(table)
@@ -394,6 +397,7 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                       (("x", column), ("y", ALPHA))}  # fmt: skip
             variants = _means(chosen, ["family", "named"], values)
             families = variants.groupby("family", sort=True)[["x", "y"]].mean().reset_index()
+            errors = _errors(chosen, column, variants)
             for level, frame, centre_on in (
                 ("variants", variants, None),
                 ("families", families, None),
@@ -401,8 +405,38 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
             ):
                 row = _against_null(_plain(frame, centre_on), options, (*partition, level))
                 row["note"] = _join(row["note"], note)
+                row["reliability"] = _reliability(variants, errors, level)
                 rows.append(labels | {"level": level} | row)
     return _sorted(rows, SHAPE, "n")
+
+
+def _errors(models: pd.DataFrame, column: str, variants: pd.DataFrame) -> Array:
+    """Squared standard errors (v,) of a null's alpha in variants, due to its draws.
+
+    Models of one variant have the same draws, so their mean has the error of one.
+    """
+    squares = models.assign(square=metric_values(models, f"{column}_se", "dropped") ** 2)
+    means = squares.groupby(["family", "named"], sort=True)["square"].mean()
+    return means.reindex(pd.MultiIndex.from_frame(variants[["family", "named"]])).to_numpy(float)
+
+
+def _reliability(variants: pd.DataFrame, errors: Array, level: str) -> float:
+    """1 less the errors' share of the null's variance at a level of `shape`, at least 0."""
+    table = variants.assign(error=errors)
+    if level == "families":
+        groups = table.groupby("family", sort=True)
+        sizes = groups.size()
+        variance, error = groups["x"].mean().var(ddof=1), (groups["error"].mean() / sizes).mean()
+    elif level == "within":
+        table = table[table.groupby("family")["x"].transform("size") > 1]
+        freedom = len(table) - table["family"].nunique()
+        centred = table["x"] - table.groupby("family")["x"].transform("mean")
+        variance = (centred**2).sum() / freedom if freedom else math.nan
+        error = table["error"].mean()
+    else:
+        variance, error = table["x"].var(ddof=1), table["error"].mean()
+    known = variance > 1e-18 and math.isfinite(error)
+    return max(0.0, 1 - error / variance) if known else math.nan
 
 
 def _against_null(sample: Sample, options: Options, key: Sequence[object]) -> dict[str, Any]:

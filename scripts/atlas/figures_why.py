@@ -527,7 +527,16 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     """Kendall's tau of each candidate with the correlations of the families or variants."""
     table = _tidy(
         explanations,
-        [*PARTITION, "quality_metric", "level", "comparison", "candidate", "kind", "interval", "note"],
+        [
+            *PARTITION,
+            "quality_metric",
+            "level",
+            "comparison",
+            "candidate",
+            "kind",
+            "interval",
+            "note",
+        ],
         [
             *TAU,
             "kendall_p",

@@ -105,7 +105,13 @@ def found_predictions(study: Study) -> list[Predicted]:
 def found_shapes(study: Study) -> list[Shape]:
     """Alpha against its nulls, without the controls."""
     return [
-        Shape(_name(study, row), f"alpha_{row['null']}", row["level"], _pearson(study, row))
+        Shape(
+            _name(study, row),
+            f"alpha_{row['null']}",
+            row["level"],
+            _pearson(study, row),
+            number_of(row, "reliability"),
+        )
         for row in study.tables["shape"]
         if not study.is_control(row)
     ]
@@ -441,6 +447,7 @@ def shape_table(study: Study) -> str:
                 number(value(row, "pearson")),
                 p_value(value(row, "pearson_p")),
                 share,
+                percent(value(row, "reliability")),
                 number(value(row, "kendall")),
             ]
         )
@@ -455,6 +462,7 @@ def shape_table(study: Study) -> str:
             ("$r$", "r"),
             ("$p$", "r"),
             ("$r^2$", "r"),
+            ("Reliable", "r"),
             ("$\\tau$", "r"),
         ],
         rows,

@@ -418,6 +418,7 @@ class Shape(NamedTuple):
     null: str  # as in `NULLS`
     level: str  # "variants", "families" or "within"
     finding: Finding
+    reliability: float = math.nan  # share of the null's own differences that are not its draws'
 
     @property
     def outcome(self) -> Outcome:
@@ -477,7 +478,19 @@ def _with_null(rows: Sequence[Shape], null: str, confidence: float) -> list[str]
         if chosen:
             text = grouped(chosen, words, lambda item: _share_with_null(item, confidence))
             said.append(f"{first(where)}, {text}.")
-    return said
+    return said + _reliable(rows, name)
+
+
+def _reliable(rows: Sequence[Shape], name: str) -> list[str]:
+    """How much of the null's own differences between variants other draws would show again."""
+    known = [item for item in rows if item.level == "variants" and math.isfinite(item.reliability)]
+    if not known:
+        return []
+    shares = [f"{percent(item.reliability)} for {item.name}" for item in known]
+    return [
+        f"Of the differences that alpha of {name} itself shows {LEVELS['variants']}, other draws of the "
+        f"null would show {listing(shares)} again; alpha can hardly share more."
+    ]
 
 
 def _counted_shapes(rows: Sequence[Shape], null: str) -> list[str]:

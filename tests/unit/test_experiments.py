@@ -194,7 +194,26 @@ def test_averages_by_hand():
         "hill_windows": 2.5,
         "alpha_over_shuffled": pytest.approx(np.log10(0.4)),  # a alone has both
         "alpha_other_layers": 5,  # a as it is, c by the other rule, and the new one
+        # The variance of a's median of three stands for b's single draw, too.
+        "alpha_shuffled_se": pytest.approx(
+            np.sqrt(np.var([40, 8, 10], ddof=1) * experiment_fits.MEDIAN_VARIANCE[3] / 2)
+        ),
     }
+
+
+@pytest.mark.parametrize("draws", [2, 3, 4, 5, 8])
+def test_standard_errors_are_those_of_repeated_draws(draws):
+    rng = np.random.default_rng(draws)
+    spread = np.array([1.0, 2.0, 5.0])
+    alphas = rng.normal(10, spread[:, None, None], (3, 4000, draws))
+    again = np.median(alphas, axis=2).mean(axis=0)  # the model's value, 4000 times
+    errors = [
+        experiment_fits.standard_error(dict(enumerate(alphas[:, i].tolist()))) for i in range(4000)
+    ]
+    expected = pytest.approx(again.std(), rel=0.2 if draws > 5 else 0.05)
+    assert np.sqrt(np.mean(np.square(errors))) == expected
+    assert experiment_fits.standard_error({"a": [3.0], "b": [4.0]}) is None
+    assert experiment_fits.standard_error({}) is None
 
 
 def test_fits_survive_the_way_through_a_file(weights, tmp_path):

@@ -293,6 +293,32 @@ def test_shape_levels_by_hand():
     assert within["slope"] == pytest.approx((1 * 1 * 2 + 1 * 0.5 * 2) / 4)
 
 
+@pytest.mark.parametrize("signal", [0.0, 1.0, 3.0])
+def test_reliability_is_what_other_draws_of_the_null_would_show_again(signal):
+    """The correlation of two versions of the null, each with its own draws, is that share."""
+    rng = np.random.default_rng(11)
+    families, members, se = 60, 10, 1.0
+    true = signal * (rng.normal(size=(families, 1)) + rng.normal(size=(families, members)))
+    first, second = true + se * rng.normal(size=(2, families, members))
+    columns = {"alpha": rng.normal(size=first.size), "quality": np.nan}
+    table = table_of(columns | {"alpha_gaussian": first.ravel(), "alpha_gaussian_se": se})
+    table["family"] = np.repeat([f"f{i:02d}" for i in range(families)], members)
+    found = shape(table, Options(permutations=99, bootstrap=99)).set_index("level")["reliability"]
+
+    def centred(values):
+        return (values - values.mean(axis=1, keepdims=True)).ravel()
+
+    for level, (x, y) in {
+        "variants": (first.ravel(), second.ravel()),
+        "families": (first.mean(axis=1), second.mean(axis=1)),
+        "within": (centred(first), centred(second)),
+    }.items():
+        agreement = stats.pearsonr(x, y).statistic
+        assert found[level] == pytest.approx(max(agreement, 0), abs=0.4 if signal == 0 else 0.1)
+    del table["alpha_gaussian_se"]
+    assert shape(table, QUICK)["reliability"].isna().all()
+
+
 def test_controls_are_in_shape_with_all_their_models():
     table = zoo(np.random.default_rng(10), groups=3)
     options = Options(permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"})

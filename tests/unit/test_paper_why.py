@@ -225,6 +225,13 @@ def shape(finding, level="variants", null="alpha_shuffled", name="zoo") -> Shape
     return Shape(name, null, level, finding)
 
 
+def test_how_much_of_a_null_its_draws_leave_is_said_where_it_is_known():
+    known = shape(LARGER)._replace(reliability=0.62)
+    text = wording_why.verdict_shape([known, shape(LARGER, "families")], {}, 0.95)
+    assert "other draws of the null would show 62% for zoo again" in text
+    assert "other draws" not in wording_why.verdict_shape([shape(LARGER)], {}, 0.95)
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [
