@@ -569,7 +569,6 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     present = set(zip(shown["level"], shown["comparison"], strict=True))
     panels = [level for level in LEVELS if level in present][:MOST_LEVELS]
-    panels.sort(key=lambda level: level[1])
     figure, axes = _forest(look, blocks, len(panels), 34)
     width = figure.get_figwidth() * INCH_MM
     title = (
@@ -585,14 +584,19 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
             most = own.loc[own["known"], "n"].max()
             smaller |= _explanations_panel(ax, block.rows, own, _FOREST[comparison], most)
             first = ax is line[0] or look.wide_mm < BESIDE_MM
+            if math.isnan(most) and ax is not line[0]:
+                ax.set_visible(False)  # the first has the names of the rows
+                continue
             many = _many(int(most), level) if math.isfinite(most) else f"no {level}"
             words = f"{COMPARISONS[comparison]}\nn = {many}" if math.isfinite(most) else many
             _heads(ax, block.title if first else "", words, 16 if index == 0 else 2)
             if index == 0:
                 _above(ax, "← alpha works\nbetter if larger", 0.0, "left")
                 _above(ax, "alpha works →\nworse if larger", 1.0, "right")
-    for ax in axes[-1]:
-        ax.set_xlabel("Kendall's τ of trait and correlation")
+    for column in zip(*axes, strict=True):
+        seen = [ax for ax in column if ax.get_visible()]
+        for ax in seen[-1:]:
+            ax.set_xlabel("Kendall's τ of trait and correlation")
     values = shown[shown["kind"] != "category"]
     handles = _decision_handles(values, "decided after Benjamini and Hochberg's correction", ask)
     if values["left_out_low"].notna().any():
