@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
 def atomic(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``, renamed onto it when the block ends without an error.
 
-    The data reaches the disk before the name does, so a crash leaves the old file or none.
+    The data reaches the disk before the name does, so a crash leaves the old file or none. What
+    a killed writer of ``path`` left beside it is removed; one that still writes (a job of a lost
+    cluster run) then ends with FileNotFoundError, and ``path`` is never a mixture of two writers.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    prefix = f".{path.name}.partial-"
+    for orphan in path.parent.glob(f"{glob.escape(prefix)}*"):
+        orphan.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     beside = Path(name)
     try:

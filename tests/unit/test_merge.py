@@ -1,11 +1,18 @@
 """The merge keeps every model, in one table or the other, with its labels as they were given."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from atlas.io import read_rows, write_csv, write_json, write_parquet, write_rows
+import atlas
+from atlas.io import atomic, read_rows, write_csv, write_json, write_parquet, write_rows
 from atlas.merge import excluded_table, layers_table, models_table
 
+SCRIPTS = str(Path(atlas.__file__).parents[1])
 RUN = {"weightwatcher": {"engine": "exact"}, "versions": {"weightwatcher": "0.7.7"}}
 
 
@@ -94,3 +101,35 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path):
         write_csv(path, object())
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
     assert path.read_text().startswith('{\n  "a": 1')
+
+
+def test_a_killed_write_leaves_no_result_and_the_next_one_nothing_beside_it(tmp_path):
+    path = tmp_path / "x[1].svg"
+    killed = (
+        "import os, signal, sys\n"
+        "from atlas.io import atomic\n"
+        "with atomic(sys.argv[1]) as beside:\n"
+        "    beside.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    neighbours = ["x[1].svg.svg", ".x[1].svg.note", ".x1.svg.partial-a.svg"]
+    for name in neighbours:
+        (tmp_path / name).touch()
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", killed, path], env={"PYTHONPATH": SCRIPTS})
+        assert done.returncode == -signal.SIGKILL and not path.exists()
+        assert len(list(tmp_path.iterdir())) == len(neighbours) + 1
+    with atomic(path) as beside:
+        beside.write_text("whole")
+    assert path.read_text() == "whole"
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, *neighbours}
+
+
+def test_a_writer_that_was_given_up_does_not_disturb_the_one_that_repeats_its_job(tmp_path):
+    path = tmp_path / "x.csv"
+    with pytest.raises(FileNotFoundError), atomic(path) as lost:
+        lost.write_text("lost")
+        with atomic(path) as again:
+            again.write_text("again")
+    assert path.read_text() == "again"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
