@@ -45,8 +45,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
-from statsmodels.stats.meta_analysis import combine_effects
+from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from atlas.recipes import has_reference, is_reference
@@ -1114,10 +1113,10 @@ def random_effects(groups: pd.DataFrame, confidence: float) -> dict[str, Any]:
         row |= {"z": z[0], "pearson": math.tanh(z[0])}
         return row | {"note": _join("one group: no interval", note)}
     k = len(usable)
-    with np.errstate(divide="ignore", invalid="ignore"):  # equal effects: Q = 0, I2 below
-        result = combine_effects(z, variance, method_re="iterated", atol=1e-10)
-    mean, tau2, q = float(result.mean_effect_re), float(result.tau2), float(max(result.q, 0.0))
-    error = math.sqrt(max(result.var_hksj_re, result.var_eff_w_re))
+    _, _, q = _weighted_mean(z, 1 / variance)
+    tau2 = _between_groups(z, variance)
+    mean, total, spread = _weighted_mean(z, 1 / (variance + tau2))
+    error = math.sqrt(max(spread / (k - 1), 1.0) / total)
     level = (1 + confidence) / 2
     half = stats.t.ppf(level, k - 1) * error
     row |= {
@@ -1139,6 +1138,30 @@ def random_effects(groups: pd.DataFrame, confidence: float) -> dict[str, Any]:
             "prediction_high": math.tanh(mean + half),
         }
     return row | {"note": _join("" if k > 2 else "two groups: no prediction interval", note)}
+
+
+def _weighted_mean(z: Array, weights: Array) -> tuple[float, float, float]:
+    """The mean of effects (k,), the sum of their weights (k,), and the weighted squares around it."""
+    total = float(weights.sum())
+    mean = float(weights @ z) / total
+    return mean, total, float(weights @ (z - mean) ** 2)
+
+
+def _between_groups(z: Array, variance: Array) -> float:
+    """The variance tau2 between groups at which their weighted squares are k - 1, or 0.
+
+    Paule and Mandel (1982). The squares fall as tau2 grows, so the root is bracketed: Newton's steps
+    as statsmodels takes them end at 0 where the last one lands below it.
+    """
+
+    def excess(tau2: float) -> float:
+        return _weighted_mean(z, 1 / (variance + tau2))[2] - (len(z) - 1)
+
+    if excess(0.0) <= 0:
+        return 0.0
+    # At this tau2 the weights are at most its inverse, and so is each square beside the sum.
+    highest = float(((z - z.mean()) ** 2).sum()) / (len(z) - 1)
+    return float(optimize.brentq(excess, 0.0, highest, xtol=1e-14))
 
 
 def _mean_correlation(

@@ -516,6 +516,23 @@ def test_no_heterogeneity_is_not_invented():
     assert np.mean(inside) > 0.92
 
 
+def test_the_variance_between_groups_is_found_wherever_there_is_one():
+    """Paule and Mandel's equation has a root above 0 just where Q is larger than k - 1."""
+    rng = np.random.default_rng(15)
+    for _ in range(500):
+        units = rng.integers(4, 30, size=rng.integers(2, 12))
+        variance = 1 / (units - 3)
+        z = rng.normal(0, np.sqrt(variance + rng.exponential(0.1)))
+        row = random_effects(
+            pd.DataFrame({"pearson": np.tanh(z), "units": units, "n": units}), 0.95
+        )
+        assert (row["tau2"] > 0) == (row["q"] > len(z) - 1)
+        if row["tau2"] > 0:
+            weights = 1 / (variance + row["tau2"])
+            squares = weights @ (z - np.average(z, weights=weights)) ** 2
+            assert squares == pytest.approx(len(z) - 1, abs=1e-6)
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.6])
 def test_no_mean_effect_is_found_no_oftener_than_chance_allows(spread):
     """Also where groups differ: a common-effect model would find an effect in many studies."""
