@@ -39,43 +39,55 @@ localrules:
     clean,
 
 
-rule paper:
-    """Build the paper as HTML and PDF, and all that it needs (the default)."""
-    default_target: True
+# Each target also asks for what it was made from, so that a result that was deleted or half made is
+# made again, whatever was made from it before.
+rule spectra:
+    """Compute every model's eigenvalues."""
     input:
-        expand(RESULTS / "paper" / "paper.{format}", format=["html", "pdf"]),
-        RESULTS / "audit.csv",
-        RESULTS / "tables" / "excluded.csv",
-
-
-rule figures:
-    """Draw all figures."""
-    input:
-        FIGURES,
-
-
-rule statistics:
-    """Compute all statistics."""
-    input:
-        STATISTICS.values(),
-
-
-rule tables:
-    """Make the merged tables."""
-    input:
-        TABLES.values(),
+        expand(SPECTRA, model=WEIGHED),
+        expand(EXPERIMENTS, model=WEIGHED if HAS_EXPERIMENTS else []),
 
 
 rule weightwatcher:
     """Analyse every model."""
     input:
-        expand(DETAILS, model=MODELS),
+        rules.spectra.input,
+        expand([DETAILS, SUMMARY, RUN], model=MODELS),
+        expand(EXPERIMENT_FITS, model=WEIGHED if HAS_EXPERIMENTS else []),
 
 
-rule spectra:
-    """Compute every model's eigenvalues."""
+rule tables:
+    """Make the merged tables."""
     input:
-        expand(SPECTRA, model=WEIGHED),
+        rules.weightwatcher.input,
+        TABLES.values(),
+
+
+rule statistics:
+    """Compute all statistics."""
+    input:
+        rules.tables.input,
+        STATISTICS.values(),
+
+
+rule figures:
+    """Draw all figures."""
+    input:
+        rules.statistics.input,
+        FIGURES,
+
+
+rule paper:
+    """Build the paper as HTML and PDF, and all that it needs (the default)."""
+    default_target: True
+    input:
+        rules.figures.input,
+        expand(REFERENCE, model=AUDITED),
+        RESULTS / "audit.csv",
+        GENERATED,
+        COPIED,
+        SOURCE / "_variables.yml",
+        expand(PAPER / "paper.{format}", format=["html", "pdf"]),
 
 
 rule clean:
@@ -113,6 +125,10 @@ onstart:
         lock_folder()
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    # The limit is for cluster schedulers. Here it costs: each round of scheduling starts a timer that
+    # causes the next one, and with many jobs the main process takes half a core.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:

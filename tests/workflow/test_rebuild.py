@@ -1,5 +1,6 @@
 """What runs again after a change: exactly the jobs that depend on it."""
 
+import base64
 import os
 import shutil
 import time
@@ -115,6 +116,30 @@ def delete_table(project):
     (project.path / "results/small/tables/layers.parquet").unlink()
 
 
+def delete_statistic(project):
+    (project.path / "results/small/statistics/controls.csv").unlink()
+
+
+def delete_figure(project):
+    (project.path / "results/small/figures/forest.png").unlink()
+
+
+def delete_fit(project):
+    (project.path / "results/small/weightwatcher/zoo-mlp-s-label-noise-0/summary.json").unlink()
+
+
+def delete_sentences(project):
+    (project.path / "results/small/paper/source/text/results_a.md").unlink()
+
+
+def leave_half_made(project):
+    """What a run that was killed while it computed this table leaves: Snakemake's mark."""
+    name = "results/small/statistics/shape.csv"
+    marks = project.path / ".snakemake/incomplete"
+    marks.mkdir(exist_ok=True)
+    (marks / base64.b64encode(name.encode()).decode()).touch()
+
+
 def delete_weights(project):
     kept = list((project.path / "weights").iterdir())
     assert {path.stem for path in kept} == {"zoo-mlp-s-baseline-0", "mine"}  # the audited ones
@@ -204,9 +229,21 @@ CHANGES = {
     ),
     "the validation": (edit_validation, {}),
     "a deleted paper": (delete_paper, {"typeset_paper": 1}),
-    # What was made from them is there and up to date: they are made again when something needs them.
-    "a deleted table": (delete_table, {}),
-    "a deleted spectrum": (delete_spectrum, {}),
+    # Whatever was made from them is there: every result is asked for.
+    "a deleted table": (delete_table, MERGED),
+    "a deleted statistic": (delete_statistic, {"compute_statistics": 1, "draw_figure": 1, **PAPER}),
+    "a half-made statistic": (
+        leave_half_made,
+        {"compute_statistics": 1, "draw_figure": 1, **PAPER},
+    ),
+    "a deleted figure": (delete_figure, {"draw_figure": 1, **RENDER}),
+    "a deleted fit": (delete_fit, {"fit_layers": 1, **MERGED}),
+    "a deleted sentence": (delete_sentences, {"write_paper": 1, "typeset_paper": 2}),
+    "a deleted spectrum": (
+        delete_spectrum,
+        {"train_network": 1, "compute_spectra": 1, "fit_layers": 1, **MERGED},
+    ),
+    # Weights are no result: they are made again when something needs them.
     "deleted weights": (delete_weights, {}),
     "a fresh clone with the results": (move_to_a_fresh_clone, {}),
 }
