@@ -276,6 +276,7 @@ def without_masks(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             return False
         if value.ndim < 2:
             return True
+        value = value.float()  # the comparisons are not there for floating point of 8 bits
         zero, one, low = value == 0, value == 1, value <= -100
         return not (zero.any() and any(x.any() and (zero | x).all() for x in (one, low)))
 

@@ -147,6 +147,7 @@ def test_buffers_are_no_parameters(tmp_path):
         "one.gain": torch.ones(1, 7, 1, 1),
         "signs": torch.ones(4, 4).tril() * 2 - 1,
         "mask_token": torch.ones(1, 1, 6),
+        "narrow": torch.randn(4, 4).to(torch.float8_e4m3fn),
         "b.relative_position_bias_table": torch.randn(9, 3),
         "kept.weight": lower.clone(),
     }
