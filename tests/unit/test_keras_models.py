@@ -332,7 +332,7 @@ def test_a_model_without_weights_is_told():
 def test_quantised_weights_are_refused_with_the_reason():
     model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(9)])
     model.quantize("int8")
-    with pytest.raises(KnownFailure, match="quantised .*kernel is int8") as caught:
+    with pytest.raises(KnownFailure, match=r"quantised .*kernel is int8") as caught:
         keras_models.tensors(model)
     assert caught.value.status == "unsupported"
 
