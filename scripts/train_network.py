@@ -24,7 +24,7 @@ def train_network(spec: Mapping[str, Any], dataset: Path, weights: Path, qualiti
             module, zoo.load_dataset(dataset), spec["recipe"], spec["seed"], progress=logger.info
         )
         save(weights, module.state_dict(), tensors_of_module(module))
-    except (zoo.TrainingDiverged, KnownFailure) as error:
+    except zoo.TrainingDiverged as error:
         failure = KnownFailure("failed", str(error), "obtain")
         note_excluded(qualities.stem, "obtain", failure)
         save_failure(weights, failure)

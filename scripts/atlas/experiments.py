@@ -35,7 +35,10 @@ SCHEMA = {
     "rf": "int",
     "evals": "list",
 }
-"""The columns of a table of experiments; ``evals`` is null where the other rule leaves a tensor out."""
+"""The columns of a table of experiments; ``evals`` is null where the other rule leaves a tensor out.
+
+So is that of a tensor which only the other rule takes and which is not finite.
+"""
 
 NULLS = ("shuffled", "gaussian")
 
@@ -62,8 +65,9 @@ def experiments(
             same = cut_as(entry, layers) == cut_as(entry, other)
             if taken != there or (taken and not same):
                 row = dict.fromkeys(SCHEMA) | names | {"experiment": "other_layers", "draw": 0}
-                if there:
-                    matrices = cut(file.get_tensor(entry["tensor"]), cut_as(entry, other))
+                weight = file.get_tensor(entry["tensor"]) if there else None
+                if weight is not None and np.isfinite(weight).all():
+                    matrices = cut(weight, cut_as(entry, other))
                     row |= _sizes(matrices) | {"evals": _pooled(matrices)}
                 rows.append(row)
     return rows

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 STATE_DICTS = (".safetensors", ".pth", ".pt", ".bin")
 INDEXES = (".safetensors.index.json", ".bin.index.json")
 ONNX = ".onnx"
+_SORTED = (".safetensors", ".safetensors.index.json")
 CHECKPOINTS = (*STATE_DICTS, ONNX, ".keras", ".h5", ".hdf5")
 """Endings of one file's name; upper and lower case are the same."""
 
@@ -43,6 +44,11 @@ _SHARD = re.compile(r"-[0-9]+-of-[0-9]+$")
 _BESIDE = re.compile(
     r"(^|[^a-z])(optim(izer)?|sched(uler)?|rng|scaler|training_args|trainer_state)([^a-z]|$)"
 )
+# One of several parts of a model, each of which has a piece of every matrix.
+_PART = re.compile(
+    r"consolidated[._-][0-9]+|(.*[^a-z])?(mp|tp|pp|(model|tensor)_parallel)_rank_?[0-9]+.*"
+)
+_SCALES = re.compile(r"_?(\w+_)?(scales?(_\w+)?|scb|absmax)", re.IGNORECASE)
 # An integer on its own, not a part of a decimal number: the loss in "epoch=3-loss=0.25" is no step.
 _INTEGER = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9]+(?![0-9])(?!\.[0-9])")
 
@@ -224,19 +230,87 @@ def _varint(data: Any, at: int) -> tuple[int, int]:
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors or PyTorch model, by name, in the order of the file.
+    """The tensors of a safetensors or PyTorch model, by name, in the order of the network.
 
-    ``path`` is a file, the index of one in shards, or the folder of one. Raises KnownFailure where
-    it has no tensors or cannot be read. A checkpoint that wraps its tensors (``state_dict``,
-    ``model``, ...) is unwrapped.
+    That is the file's order; safetensors are sorted by type and name when they are written, and
+    then names have to tell it (``atlas.layers.network_order``). ``path`` is a file, the index of
+    one in shards, or the folder of one. Raises KnownFailure where it has no tensors, cannot be read
+    or is a part of a model. A checkpoint that wraps its tensors (``state_dict``, ``model``, ...) is
+    unwrapped.
     """
     try:
         if path.is_dir():
             path = model_in(path)
         shards = read_index(path) if path.name.lower().endswith(INDEXES) else None
+        if _PART.fullmatch(_stem(path)):
+            _no_parts(path.parent, path.parent.glob("*"))
     except ValueError as error:
         raise KnownFailure("failed", str(error)) from None
-    return _read_file(path) if shards is None else _read_shards(path, shards)
+    tensors = _read_file(path) if shards is None else _read_shards(path, shards)
+    return in_network_order(tensors) if path.name.lower().endswith(_SORTED) else tensors
+
+
+def in_network_order(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of safetensors in the order of the network; as they are where nobody sorted them."""
+    from atlas.layers import network_order
+
+    by_type: dict[object, list[str]] = {}
+    for name, value in tensors.items():
+        by_type.setdefault(value.dtype, []).append(name)
+    in_order = all(names == sorted(names) for names in by_type.values())
+    return {name: tensors[name] for name in (network_order(tensors) if in_order else tensors)}
+
+
+def without_masks(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a state dict that may be parameters, by what they hold.
+
+    No parameters are integers and truth values (indices, masks) and matrices of nothing but 0 and
+    1, or 0 and a large negative number, both of them: masks that are added or multiplied. What is
+    named ``weight`` is one whatever it holds, as for weightwatcher.
+    """
+
+    def is_parameter(name: str, value: torch.Tensor) -> bool:
+        if name.rsplit(".", 1)[-1] == "weight":
+            return True
+        if not value.is_floating_point():
+            return False
+        if value.ndim < 2:
+            return True
+        value = value.float()  # the comparisons are not there for floating point of 8 bits
+        zero, one, low = value == 0, value == 1, value <= -100
+        return not (zero.any() and any(x.any() and (zero | x).all() for x in (one, low)))
+
+    return {name: value for name, value in state.items() if is_parameter(name, value)}
+
+
+def refuse_quantised(state: Mapping[str, torch.Tensor]) -> None:
+    """Raises KnownFailure (unsupported) where a matrix of a state dict holds no numbers but codes.
+
+    These are integers, by name (``weight``, ``qweight``), by a tensor of scales beside them or by
+    having one byte each; and floating point of one byte with scales beside. Indices and masks, of
+    0 and 1 alone, are none.
+    """
+    scaled = {
+        name.rpartition(".")[0] for name in state if _SCALES.fullmatch(name.rpartition(".")[2])
+    }
+    for name, value in state.items():
+        above, _, own = name.rpartition(".")
+        kind = str(value.dtype).removeprefix("torch.")
+        small = value.element_size() == 1
+        if value.ndim < 2 or not value.numel() or value.is_complex():
+            continue
+        if value.is_floating_point():
+            codes = small and above in scaled
+        elif own == "weight" or value.is_quantized:
+            codes = True
+        elif kind == "bool" or bool(((value == 0) | (value == 1)).all()):
+            codes = False
+        else:
+            named = any("weight" in part for part in name.lower().split(".")[-2:])
+            codes = small or named or (above in scaled and kind != "int64")
+        if codes:
+            reason = f"its weights are quantised ({name} is {kind}); save it in floating point"
+            raise KnownFailure("unsupported", reason)
 
 
 def _read_shards(index: Path, shards: Mapping[str, str]) -> dict[str, torch.Tensor]:
@@ -475,6 +549,7 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
     if not found:
         endings = ", ".join(CHECKPOINTS)
         raise ValueError(f"{folder}: it holds no checkpoints (files that end in {endings})")
+    _no_parts(folder, found)
     numbered: dict[int, Path] = {}
     for path in found:
         numbers = _INTEGER.findall(path.name if path.is_dir() else _stem(path))
@@ -489,6 +564,17 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
             raise ValueError(f"{folder}: {names} have the same number {number}; rename one")
         numbered[number] = path
     return sorted(numbered.items())
+
+
+def _no_parts(folder: Path, paths: Iterable[Path]) -> None:
+    """Raises ValueError where several of the files are the tensor-parallel parts of one model."""
+    parts = sorted(path.name for path in paths if _PART.fullmatch(_stem(path)))
+    if len(parts) > 1:
+        raise ValueError(
+            f"{folder}: {parts[0]} and {parts[1]} are parts of one model, each with a piece of every "
+            "matrix (tensor-parallel); convert it to one state dict or to the format of Hugging Face, "
+            "and name that"
+        )
 
 
 def _is_checkpoint_folder(path: Path) -> bool:

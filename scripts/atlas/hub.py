@@ -27,6 +27,7 @@ from atlas.download import BUSY, Network, Refused, Transient, Unreachable, fetch
 from atlas.errors import KnownFailure
 from atlas.io import sha256 as sha256_of
 from atlas.job import logger
+from atlas.layers import network_order
 
 if TYPE_CHECKING:
     import torch
@@ -428,6 +429,8 @@ def _sharded(
     absent = sorted(set(where) - set(tensors))
     if absent:
         raise KnownFailure("failed", f"{found.repo}: no shard has {absent[0]}", "obtain")
+    if index.startswith("model.safetensors"):  # each shard is in order, but not all together
+        tensors = {name: tensors[name] for name in network_order(tensors)}
     return tensors, digest
 
 

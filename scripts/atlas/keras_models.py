@@ -224,7 +224,7 @@ def tensors(model: keras.Model) -> tuple[dict[str, torch.Tensor], list[Tensor]]:
     ``atlas.layers.cut`` expects it: dense (out, in), convolutions (out, in, height, width),
     transposed ones (in, out, height, width); what weightwatcher reads as a batch of matrices keeps
     Keras' layout. The list has every parameter, in the model's order; moving statistics are among
-    the weights only. Raises KnownFailure for a model without weights yet.
+    the weights only. Raises KnownFailure for a model without weights yet, or with quantised ones.
     """
     import torch
 
@@ -235,6 +235,9 @@ def tensors(model: keras.Model) -> tuple[dict[str, torch.Tensor], list[Tensor]]:
     for item in _walk(model):
         value = np.asarray(convert_to_numpy(item.variable))
         if np.issubdtype(value.dtype, np.integer) or value.dtype == bool:
+            if value.ndim > 1 and value.dtype.itemsize == 1 and value.dtype != bool:
+                reason = f"its weights are quantised ({item.key} is {value.dtype}); "
+                raise KnownFailure("unsupported", reason + "save it in floating point")
             continue  # counters and seeds
         value = item.layout.store(value.astype(np.float32))
         state[item.key] = torch.from_numpy(np.array(value))

@@ -46,6 +46,24 @@ COMPLETE = (
 NO_WEIGHT = "no layer's weight"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
+# A state dict does not say which of its tensors are buffers. Those of floating point have such names.
+_BUFFERS = re.compile(
+    r"(\w+_)?(running_mean|running_var|num_batches_tracked|mask|masked_bias|inv_freq)"
+    r"|(cos|sin)_cached|freqs_cis|(\w+_)?(position_ids|position_index|coords_table)"
+)
+
+# Where a part of a tensor's name stands among its siblings in the network: the first that matches,
+# from 0 (first) to 5 (last); any other part stands at 2.
+_PLACES = (
+    (4, r"conv_head|pre_logits|.*pool(er|ing)?|neck|(final_|ln_|layer_?)?norm(_f)?|ln_f"),
+    (5, r"(.+_)?(heads?|classifiers?|classification|logits|predictions?|unembed(ding)?)(_.+|\d+)?"),
+    (5, r"embed_out|auxlogits|cls|fc|scores?|top|output(_layer)?|(last|final)(_.+)?"),
+    (0, r"(.+_)?(stem|emb|embed|embedd?er|embeddings?|embeds|embs)(_.+)?"),
+    (0, r"wte|wpe|tok(ens?)?|pos|shared|conv_?in|conv[01]|input(_layer|_proj)?"),
+    (1, r"(.+_)?att(n|ention)s?(_.+)?"),
+    (3, r"(.+_)?decoder|(o|out|down|c|output)_proj|proj|out|wo"),
+)
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -211,10 +229,11 @@ def tensors_of_module(module: torch.nn.Module) -> list[Tensor]:
 def tensors_of_state_dict(shapes: Mapping[str, Sequence[int]]) -> list[Tensor]:
     """Every parameter of a state dict, given its shapes, as weightwatcher's state-dict path sees it.
 
-    Running statistics of normalisations are no parameters and are not listed. weightwatcher counts
-    the keys that end in ``.weight``; any other matrix has the number of the last one before it.
+    Buffers that are known by their names (``is_buffer``) are no parameters and are not listed.
+    weightwatcher counts the keys that end in ``.weight``; any other matrix has the number of the
+    last one before it.
     """
-    shapes = {key: tuple(shape) for key, shape in shapes.items() if not key.endswith(STATISTICS)}
+    shapes = {key: tuple(shape) for key, shape in shapes.items() if not is_buffer(key)}
     found: dict[str, Tensor] = {}
     layer_id = 0
     for key, shape in shapes.items():
@@ -232,6 +251,32 @@ def tensors_of_state_dict(shapes: Mapping[str, Sequence[int]]) -> list[Tensor]:
             reason = f"a weight of shape {_times(shape)}"
             found[key] = Tensor(key, shape, *names, reason=reason, complete=complete)
     return _with_the_rest(found, shapes)
+
+
+def is_buffer(tensor: str) -> bool:
+    """Whether a tensor is no parameter, by its name: running statistics, masks, tables of positions."""
+    return bool(_BUFFERS.fullmatch(tensor.rsplit(".", 1)[-1]))
+
+
+def network_order(tensors: Iterable[str]) -> list[str]:
+    """Names of tensors in the order of the network, as far as names tell it.
+
+    Part by part between dots: what a network begins with (stem, embeddings) first, attention before
+    the rest of a block, decoders after encoders, what it ends with (pooling, head, classifier) last;
+    else by name, with numbers as numbers (``blocks.2`` before ``blocks.10``).
+    """
+
+    def place(part: str) -> int:
+        found = (at for at, pattern in _PLACES if re.fullmatch(pattern, part))
+        return next(found, 2)
+
+    def key(name: str) -> list[tuple[int, list[tuple[str, int]]]]:
+        return [
+            (place(part), [(text, int(n or -1)) for text, n in re.findall(r"(\D*)(\d*)", part)])
+            for part in name.lower().split(".")
+        ]
+
+    return sorted(tensors, key=key)
 
 
 def cut(weight: np.ndarray, layer_type: str) -> Matrices:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from atlas.download import Network, fetch
 from atlas.errors import KnownFailure
-from atlas.files import ONNX, digest, files_of, read_onnx, read_state_dict
+from atlas.files import (
+    ONNX,
+    digest,
+    files_of,
+    read_onnx,
+    read_state_dict,
+    refuse_quantised,
+    without_masks,
+)
 from atlas.io import sha256
 from atlas.layers import tensors_of_module, tensors_of_state_dict
 from atlas.packages import PACKAGES
@@ -84,7 +92,8 @@ def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
 
 
 def _save_state(out: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
-    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    refuse_quantised(state)
+    shapes = {key: tuple(value.shape) for key, value in without_masks(state).items()}
     save(out, state, tensors_of_state_dict(shapes), about)
 
 
@@ -187,7 +196,9 @@ def module_of(identity: Mapping[str, Any], weights: Path) -> Any:
 
         arrays = {name: value.numpy() for name, value in state.items()}
         return onnx_of(arrays, manifest["tensors"])
-    return state
+    # In the network's order, which the file of weights does not keep.
+    listed = [entry["tensor"] for entry in manifest["tensors"]]
+    return {name: state[name] for name in listed} | state
 
 
 def _by_position(

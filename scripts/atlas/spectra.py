@@ -103,6 +103,8 @@ def why_left_out(
         return entry["reason"]
     if len(entry["shape"]) < 2:
         return "no matrix"
+    if 0 in entry["shape"]:
+        return "an empty tensor"
     if complete:
         side, most = smaller_side_of(entry["shape"], cut_as(entry, layers)), min(max_evals, max_N)
         return f"smaller side {side} > {most}" if side > most else ""
@@ -136,7 +138,8 @@ def spectra(
 
     A row has the keys of ``SCHEMA``. ``layers`` is ``weightwatcher`` (its layers and no others) or
     ``complete`` (see ``atlas.layers``). Raises ValueError for any other; KnownFailure: as the
-    weights have it, or (unsupported) for a model without a single layer that can be analysed.
+    weights have it, (failed) for a matrix to analyse that is not finite, or (unsupported) for a
+    model without a single layer that can be analysed.
     """
     if layers not in LAYERS:
         raise ValueError(f"layers is {layers!r}, not one of {LAYERS}")
@@ -150,7 +153,11 @@ def spectra(
         if layers == "weightwatcher" and entry["reason"]:
             row |= {"layer_id": None, "name": "", "longname": ""}
         if not reason:
-            row |= layer_spectrum(file.get_tensor(entry["tensor"]), cut_as(entry, layers))
+            weight = file.get_tensor(entry["tensor"])
+            if wrong := weight.size - int(np.count_nonzero(np.isfinite(weight))):
+                what = f"{entry['tensor']}: {wrong} of {weight.size} values are NaN or infinite"
+                raise KnownFailure("failed", what)
+            row |= layer_spectrum(weight, cut_as(entry, layers))
         rows.append(row)
     if all(row["reason"] for row in rows):
         whose = "weightwatcher" if layers == "weightwatcher" else "Alpha Atlas"

@@ -29,16 +29,16 @@ def save(
     tensors: list[Tensor],
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the tensors of a network; raises KnownFailure where a weight is not finite.
+    """Write the tensors of a network: what is floating point as float32, and any ``.weight``.
 
+    Other integers (indices, counters) are no weights and are left out.
     ``about`` says where they come from: ``source_sha256``, and of a model from the hub the commit.
     """
-    arrays = {key: _float32(value) for key, value in state.items() if value.is_floating_point()}
-    for key, value in arrays.items():
-        wrong = value.size - int(np.count_nonzero(np.isfinite(value)))
-        if wrong:
-            values = "value is" if value.size == 1 else f"{value.size} values are"
-            raise KnownFailure("failed", f"{key}: {wrong} of {values} NaN or infinite")
+    arrays = {
+        key: _array(value)
+        for key, value in state.items()
+        if value.is_floating_point() or (key.endswith(".weight") and not value.is_complex())
+    }
     kept = [tensor for tensor in tensors if tensor.tensor in arrays]
     manifest = {
         "status": "ok",
@@ -82,8 +82,10 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping[str, 
         save_file(dict(arrays), beside, metadata={"atlas": json.dumps(manifest, sort_keys=True)})
 
 
-def _float32(value: torch.Tensor) -> np.ndarray:
-    """A tensor as weightwatcher reads it: float32, whatever it was stored as."""
+def _array(value: torch.Tensor) -> np.ndarray:
+    """A tensor as weightwatcher reads it: float32, in whatever precision it was stored."""
     import torch
 
+    if not value.is_floating_point():
+        return np.ascontiguousarray(value.detach().numpy())
     return np.ascontiguousarray(value.detach().to(torch.float32).numpy())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from atlas import files, sources  # noqa: E402
 from atlas.errors import KnownFailure  # noqa: E402
@@ -551,6 +552,44 @@ def test_the_folder_of_a_hugging_face_trainer(tmp_path):
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path, names, words):
     assert words in refused(files.checkpoints, run(tmp_path / "run", *names))
     assert "no such folder" in refused(files.checkpoints, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["consolidated.00.pth", "consolidated.01.pth"],
+        ["mp_rank_00_model_states.pt", "mp_rank_01_model_states.pt"],
+    ],
+)
+def test_the_tensor_parallel_parts_of_a_model_are_refused(tmp_path, names):
+    folder = run(tmp_path / "llm", *names, "params.json")
+    words = f"{names[0]} and {names[1]} are parts of one model"
+    assert words in refused(files.checkpoints, folder)
+    failure = failure_of(folder / names[0])
+    assert words in failure.reason and "convert it to" in failure.reason
+    (folder / names[1]).unlink()  # a model in one part is whole
+    assert len(files.checkpoints(folder)) == 1
+
+
+def test_tensors_are_read_in_the_order_of_the_network(tmp_path):
+    names = ["stem", *(f"blocks.{number}.fc" for number in range(12)), "classifier"]
+    whole = {f"{name}.weight": torch.ones(3, 2) for name in names}
+    whole["blocks.3.fc.weight"] = whole["blocks.3.fc.weight"].half()  # files are sorted by type
+    torch.save(dict(reversed(whole.items())), tmp_path / "own.pth")
+    assert list(files.read_state_dict(tmp_path / "own.pth")) == list(whole)[::-1]
+    save_file(whole, tmp_path / "sorted.safetensors")
+    assert list(load_file(tmp_path / "sorted.safetensors")) != list(whole)
+    assert list(files.read_state_dict(tmp_path / "sorted.safetensors")) == list(whole)
+    # A file whose writer did not sort has the network's order already.
+    backwards = list(whole)[::-1]
+    header = {
+        name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]}
+        for i, name in enumerate(backwards)
+    }
+    text = json.dumps(header).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(4 * len(backwards))
+    (tmp_path / "unsorted.safetensors").write_bytes(data)
+    assert list(files.read_state_dict(tmp_path / "unsorted.safetensors")) == backwards
 
 
 def test_the_reader_of_sources_and_this_one_agree(tmp_path):

@@ -329,6 +329,14 @@ def test_a_model_without_weights_is_told():
         keras_models.tensors(keras.Sequential([keras.layers.Dense(3)]))
 
 
+def test_quantised_weights_are_refused_with_the_reason():
+    model = keras.Sequential([keras.Input((12,)), keras.layers.Dense(9)])
+    model.quantize("int8")
+    with pytest.raises(KnownFailure, match=r"quantised .*kernel is int8") as caught:
+        keras_models.tensors(model)
+    assert caught.value.status == "unsupported"
+
+
 def test_weights_are_downloaded_once_to_keras_own_place(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     there = heavy_tailed(keras_models.build("MobileNetV2", False, pretrained=False))

@@ -22,6 +22,7 @@ from atlas.layers import (  # noqa: E402
     COMPLETE,
     complete_of_shape,
     cut,
+    network_order,
     parameters,
     smaller_side_of,
     tensors_of_module,
@@ -622,3 +623,32 @@ def test_a_keras_layer_is_taken_as_the_table_says(layer, keras_models):
             assert len(spectrum["evals"]) == spectrum["M"] * spectrum["rf"]
             size = spectrum["N"] * spectrum["M"] * spectrum["rf"]
             assert size == np.prod(entry["shape"])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "stem.0 layers.0.fc layers.2.fc layers.10.fc classifier.1 classifier.4",
+        "conv1 layer1.0.conv1 layer1.0.conv2 layer1.0.downsample.0 layer1.1.conv1 layer2.0.conv1 fc",
+        "conv_stem blocks.0.0.conv blocks.1.0.conv conv_head classifier",
+        "0 2 10",
+        "layer2 layer10",
+        "transformer.wpe transformer.wte transformer.h.0.attn.c_attn transformer.h.0.attn.c_proj "
+        "transformer.h.0.mlp.c_fc transformer.h.9.mlp.c_fc transformer.h.11.mlp.c_fc lm_head",
+        "bert.embeddings.word_embeddings bert.encoder.layer.2.attention.self.key "
+        "bert.encoder.layer.2.attention.output.dense bert.encoder.layer.2.intermediate.dense "
+        "bert.encoder.layer.2.output.dense bert.encoder.layer.10.attention.self.key "
+        "bert.pooler.dense cls.predictions.transform.dense",
+        "model.embed_tokens model.layers.9.self_attn.q_proj model.layers.9.self_attn.o_proj "
+        "model.layers.9.mlp.up_proj model.layers.9.mlp.down_proj model.layers.10.mlp.up_proj lm_head",
+        "gpt_neox.embed_in gpt_neox.layers.0.attention.dense gpt_neox.layers.0.mlp.x embed_out",
+        "shared encoder.block.0.layer.0.q encoder.block.11.layer.0.q decoder.block.0.layer.0.q "
+        "lm_head",
+        "patch_embed.proj blocks.1.attn.qkv blocks.1.attn.proj blocks.1.mlp.fc1 blocks.1.mlp.fc2 "
+        "blocks.10.attn.qkv head",
+    ],
+)
+def test_names_are_put_in_the_order_of_the_network(names):
+    expected = [f"{name}.weight" for name in names.split()]
+    assert network_order(sorted(expected)) == expected
+    assert network_order(expected[::-1]) == expected
