@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from atlas import audit
 from atlas.io import write_csv
 from atlas.job import logged
+from atlas.tables_read import read_table
 
 
 class AuditFailed(Exception):
@@ -24,7 +23,7 @@ def audit_fits(
 ) -> None:
     """Write the audit report; raises AuditFailed naming model, layer and quantity."""
     compared = {
-        model: audit.compare(_read(ours), _read(theirs), layers)
+        model: audit.compare(read_table(ours), read_table(theirs), layers)
         for model, ours, theirs in zip(models, details, references, strict=True)
     }
     report = audit.report(compared, tolerance)
@@ -37,10 +36,6 @@ def audit_fits(
             f"by {worst['largest_difference']:.3g}"
         )
     write_csv(out, report)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 if "snakemake" in globals():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import fcntl
 import hashlib
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from atlas.errors import InputError
+from atlas.tables_read import read_cells
 
 METADATA = Path(".snakemake") / "metadata"
 KEPT_METADATA = Path("results") / ".metadata"
@@ -141,8 +141,7 @@ def tell_excluded(results: Path) -> str:
     path = results / "tables" / "excluded.csv"
     if not path.exists():
         return ""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_cells(path)
     lines = [
         f"  {row['model']}: {row['status']} at {row['stage']}: {row['reason']}\n" for row in rows
     ]
