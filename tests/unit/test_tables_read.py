@@ -93,5 +93,13 @@ def test_layers_keep_their_names_and_their_nulls_through_all_stages(tmp_path):
     assert list(fitted) == NAMES
 
     ours, theirs = tmp_path / "m/details.csv", tmp_path / "reference.csv"
-    audit_fits(["m"], [ours], [theirs], 1e-9, "weightwatcher", tmp_path / "audit.csv")
+    audit_fits(
+        ["m"],
+        [ours],
+        [theirs],
+        [tmp_path / "s.parquet"],
+        1e-9,
+        "weightwatcher",
+        tmp_path / "audit.csv",
+    )
     assert read_rows(tmp_path / "audit.csv")[0]["agree"] == len(NAMES)
