@@ -6,6 +6,7 @@ rule audit_fits:
     input:
         details=expand(DETAILS, model=AUDITED),
         references=expand(REFERENCE, model=AUDITED),
+        spectra=expand(SPECTRA, model=AUDITED),
     output:
         RESULTS / "audit.csv",
     log:

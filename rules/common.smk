@@ -8,7 +8,14 @@ from atlas.files import files_of
 from atlas.io import read_json
 from atlas.render import RenderError, resolve
 from atlas.study import audited, check_yaml_duplicates, has_experiments, load_study
-from atlas.workflow import digest_of, keep_metadata, lock_folder, tell_excluded, versions_of
+from atlas.workflow import (
+    contents_of,
+    digest_of,
+    keep_metadata,
+    lock_folder,
+    tell_excluded,
+    versions_of,
+)
 
 try:
     for name in workflow.configfiles:
@@ -74,9 +81,14 @@ def identity(wildcards):
 
 
 def own_files(wildcards):
-    """The files of a user's own model, which a changed one obtains again."""
+    """The files of a user's own model."""
     row = STUDY.by_id[wildcards.model]
     return files_of(row.location) if row.source == "file" else []
+
+
+def own_contents(wildcards):
+    """What is in these files, which decides the weights, however old the files are."""
+    return contents_of(own_files(wildcards))
 
 
 def decides_weights(wildcards):

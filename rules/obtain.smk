@@ -76,6 +76,7 @@ rule obtain_weights:
     params:
         code=code("obtain_weights"),
         identity=identity,
+        contents=own_contents,
         versions=decides_weights,
     message:
         "Obtaining the weights of {wildcards.model}"

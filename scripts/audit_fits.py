@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from atlas import audit
+from atlas import audit, spectra
 from atlas.io import write_csv
 from atlas.job import logged
+from atlas.tables_read import read_table
 
 
 class AuditFailed(Exception):
@@ -18,16 +17,25 @@ def audit_fits(
     models: Sequence[str],
     details: Sequence[Path],
     references: Sequence[Path],
+    spectra_files: Sequence[Path],
     tolerance: float,
     layers: str,
     out: Path,
 ) -> None:
     """Write the audit report; raises AuditFailed naming model, layer and quantity."""
     compared = {
-        model: audit.compare(_read(ours), _read(theirs), layers)
-        for model, ours, theirs in zip(models, details, references, strict=True)
+        model: audit.compare(
+            read_table(ours),
+            read_table(theirs),
+            layers,
+            tolerance,
+            {row["longname"]: row for row in spectra.read(found)[0] if not row["reason"]},
+        )
+        for model, ours, theirs, found in zip(
+            models, details, references, spectra_files, strict=True
+        )
     }
-    report = audit.report(compared, tolerance)
+    report = audit.report(compared)
     wrong = report[report["agree"] < report["layers"]]
     if len(wrong):
         worst = wrong.loc[wrong["largest_difference"].idxmax()]
@@ -39,16 +47,13 @@ def audit_fits(
     write_csv(out, report)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
-
-
 if "snakemake" in globals():
     with logged(snakemake):
         audit_fits(
             list(snakemake.params.models),
             [Path(path) for path in snakemake.input.details],
             [Path(path) for path in snakemake.input.references],
+            [Path(path) for path in snakemake.input.spectra],
             snakemake.params.tolerance,
             snakemake.params.layers,
             Path(snakemake.output[0]),

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from atlas import tables
 from atlas.io import write_csv
 from atlas.job import logged, logger
-from atlas.statistics import TEXT, Options
+from atlas.statistics import Options
+from atlas.tables_read import read_table
 
 
 def compute_statistics(
@@ -21,14 +20,10 @@ def compute_statistics(
 ) -> None:
     """Write the table of this name (of ``atlas.tables.TABLES``) to ``out``.
 
-    ``config`` is the config's ``statistics``; some tables are made from the correlations, too. Text
-    is read as text: a version 0.4 is no number, and NA may be a family's name.
+    ``config`` is the config's ``statistics``; some tables are made from the correlations, too.
     """
-    correlations = tables.read(correlations_file) if correlations_file else None
-    models = pd.read_csv(
-        models_file, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""]
-    )
-    table = tables.compute(name, models, Options.from_config(config), correlations)
+    correlations = read_table(correlations_file, missing="") if correlations_file else None
+    table = tables.compute(name, read_table(models_file), Options.from_config(config), correlations)
     write_csv(out, table)
     logger.info("%s: %d rows", name, len(table))
 

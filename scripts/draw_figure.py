@@ -6,6 +6,7 @@ from typing import Any
 
 from atlas import figures
 from atlas.job import logged
+from atlas.tables_read import read_table
 
 
 def draw_figure(
@@ -18,7 +19,7 @@ def draw_figure(
 ) -> None:
     """Write the figure of this name; ``look`` and ``ask`` are as in ``atlas.figures``."""
     found = figures.Look(**look)
-    read = {name: figures.read_table(path) for name, path in tables.items()}
+    read = {name: read_table(path) for name, path in tables.items()}
     figures.save(figures.draw(figure, read, found, ask), svg, png, found.dpi)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from atlas import experiment_fits, metrics, reference, spectra
 from atlas.errors import KnownFailure
-from atlas.io import read_rows, write_json, write_rows
+from atlas.io import write_json, write_rows
 from atlas.job import logged, note_excluded
+from atlas.tables_read import read_rows
 
 
 def fit_layers(

@@ -4,14 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from atlas import merge
 from atlas.errors import InputError
 from atlas.experiment_fits import by_layer
-from atlas.io import read_json, read_rows, write_csv, write_parquet
+from atlas.io import read_json, write_csv, write_parquet
 from atlas.job import logged, logger
 from atlas.labels import label_rows, timm_labels
+from atlas.tables_read import read_rows, read_table
 
 
 def merge_tables(
@@ -42,7 +41,7 @@ def merge_tables(
     assert not models.duplicated(["model", "dataset", "quality_metric"]).any()
     assert analysed.isdisjoint(excluded["model"]) and len(analysed) + len(excluded) == len(rows)
     details = {
-        model: pd.read_csv(path / "details.csv", keep_default_na=False, na_values=[""])
+        model: read_table(path / "details.csv")
         for model, path in folder.items()
         if model in analysed
     }

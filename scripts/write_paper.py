@@ -1,16 +1,14 @@
 """Write the generated part of the paper's source: variables, tables and chosen sentences."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from atlas import paper
 from atlas.io import read_json, write_text
 from atlas.job import logged, logger
 from atlas.paper_study import STATISTICS, Study
+from atlas.tables_read import read_cells, read_table
 
 
 def write_paper(
@@ -33,11 +31,11 @@ def write_paper(
     only some studies have, or None where this one has not.
     """
     study = Study(
-        models=read_rows(models),
-        layers=pd.read_parquet(layers),
-        excluded=read_rows(excluded),
-        audit=read_rows(audit),
-        tables={name: read_rows(path) for name, path in tables.items()},
+        models=read_cells(models),
+        layers=read_table(layers),
+        excluded=read_cells(excluded),
+        audit=read_cells(audit),
+        tables={name: read_cells(path) for name, path in tables.items()},
         runs=[read_json(path) for path in runs],
         config=config,
         versions=versions,
@@ -49,12 +47,6 @@ def write_paper(
     for name, text in paper.variables(study).items():
         if name.startswith("verdict_") and not name.endswith("_de"):
             logger.info("%s: %s", name, text)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, every cell as the text that it is."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 if "snakemake" in globals():

@@ -64,7 +64,7 @@ def fit(
 
 def _fitted(evals: np.ndarray) -> dict[str, Any]:
     found = fit_tail(evals)
-    usable = found is not None and found.alpha > 1
+    usable = found is not None and metrics.usable(found.alpha)
     return {
         "num_evals": len(evals),
         "alpha": found.alpha if usable else None,
@@ -157,7 +157,7 @@ def averages(
     alphas = {
         row["longname"]: row["alpha"]
         for row in details
-        if row["status"] == "success" and row["alpha"] > 1
+        if row["status"] == "success" and metrics.usable(row["alpha"])
     }
     if options["shuffled"]:
         result["alpha_over_shuffled"] = _mean(

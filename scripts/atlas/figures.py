@@ -56,15 +56,6 @@ SIZE = "log_parameters"
 BAND = (layer_metrics.OVER_TRAINED, layer_metrics.UNDER_TRAINED)
 PARTITION = ["collection", "dataset", "weightwatcher_version"]
 TEXT = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
-TEXT_COLUMNS = frozenset(
-    [
-        *TEXT,
-        *["comparison", "scope", "metric", "treatment", "note", "relation", "reference"],
-        *["name", "longname", "status", "run"],
-    ]
-)
-"""Columns that are text also where they look like numbers."""
-
 METRIC_LABELS = {
     "alpha": "mean alpha over layers",
     "alpha_weighted": "mean weighted alpha",
@@ -201,16 +192,6 @@ def style() -> Iterator[None]:
 
 
 # --- tables ---------------------------------------------------------------------------------------
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """A table of the pipeline (CSV or Parquet): names stay text, a version 0.4 is no number."""
-    path = Path(path)
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    names = pd.read_csv(path, nrows=0).columns
-    text = {name: str for name in names if name in TEXT_COLUMNS}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan"])
 
 
 def _tidy(table: pd.DataFrame, text: Iterable[str], numbers: Iterable[str]) -> pd.DataFrame:

@@ -82,12 +82,6 @@ def write_rows(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[
     write_text(path, text.getvalue())
 
 
-def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """Read rows that ``write_rows`` wrote: numbers as numbers, an empty cell as empty text."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-
-
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as CSV atomically; floats keep all their digits, missing values are empty."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
@@ -103,15 +97,6 @@ def sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     with Path(path).open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-def _number(cell: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return {"True": True, "False": False}.get(cell, cell)
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,10 @@ SUMMARY = (
 """Metrics that a model's summary averages over layers."""
 
 OVER_TRAINED, UNDER_TRAINED = 2.0, 6.0
+
+UNBOUNDED = 1e12
+"""An exponent from here on says that the tail is constant up to rounding: infinite, or as good as."""
+
 LARGE = 50
 """Eigenvalues from which the theory's authors trust a fit: weightwatcher's README."""
 
@@ -34,8 +38,8 @@ def details(spectra: Sequence[Mapping[str, Any]], min_evals: int) -> list[dict[s
     """weightwatcher's details of one model: a row per analysed layer, its columns and names.
 
     ``spectra`` are the rows of ``atlas.spectra``. A failed fit is stored as weightwatcher stores
-    it (alpha = -1, status ``failed``), so that the table can be compared; ``summarise`` leaves such
-    layers out.
+    it (alpha = -1, status ``failed``; an infinite alpha as a success), so that the table can be
+    compared; ``summarise`` leaves such layers out (``failed``).
     """
     return [layer_details(row) for row in spectra if is_taken(row, min_evals)]
 
@@ -105,11 +109,16 @@ def layer_details(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def failed(details: Any) -> Any:
-    """Which layers have no usable exponent: a failed fit, or one without a value above 1.
+    """Which layers have no usable exponent: a failed fit, or a value not above 1, or ``UNBOUNDED``.
 
     ``details`` has the columns ``status`` and ``alpha`` (a DataFrame, or arrays by name).
     """
-    return (details["status"] != "success") | ~(details["alpha"] > 1)
+    return (details["status"] != "success") | ~usable(details["alpha"])
+
+
+def usable(alpha: Any) -> Any:
+    """Whether an exponent (or which of an array's) is that of a power law: above 1 and bounded."""
+    return (alpha > 1) & (alpha < UNBOUNDED)
 
 
 def summarise(

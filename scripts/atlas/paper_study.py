@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from atlas import metrics
 from atlas.markdown import (
     MISSING,
     escape,
@@ -319,7 +320,7 @@ def layer_counts(layers: pd.DataFrame) -> dict[str, int]:
     if "alpha" not in layers or layers.empty:
         names = ("all", "failed", "fitted", "sized", "small", "tailed", "short", "outside")
         return dict.fromkeys(names, 0)
-    failed = (layers["status"] != "success") | ~(layers["alpha"] > 1)
+    failed = metrics.failed(layers)
     good = layers[~failed]
     return {
         "all": len(layers),

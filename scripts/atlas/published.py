@@ -23,7 +23,6 @@ fits do, so that from there on nothing asks where they came from:
 from __future__ import annotations
 
 import ast
-import csv
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from urllib.parse import quote
 
 from atlas.errors import KnownFailure
 from atlas.reference import COLUMNS
+from atlas.tables_read import read_cells
 
 if TYPE_CHECKING:
     from atlas.download import Network
@@ -178,12 +178,12 @@ def read(
         if path in (missing or {}):
             raise KnownFailure("failed", (missing or {})[path], "obtain")
     if name == "seed-keras":
-        details = [_modern(row) for row in _rows(folder / files[0])]
+        details = [_modern(row) for row in read_cells(folder / files[0])]
         summary = averages(details)
     elif model.startswith("osmr/"):
         details, summary = [], _osmr(folder / files[0], model.removeprefix("osmr/"))
     else:
-        details = _whole_layers(_rows(folder / files[0]))
+        details = _whole_layers(read_cells(folder / files[0]))
         summary = averages(details) | _summary(folder / files[1])
     weights = sum(int(row["N"] * row["M"] * row["rf"]) for row in details)
     summary["parameters"] = weights or parameters
@@ -202,11 +202,6 @@ def _files(name: str, model: str) -> tuple[str, ...]:
     if model.startswith("osmr/"):
         return (ALL_OSMR,)
     return f"data/{model}.csv", f"data/{model}.txt"
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _modern(row: Mapping[str, str]) -> dict[str, Any]:
@@ -258,7 +253,7 @@ def _summary(path: Path) -> dict[str, float | None]:
 
 
 def _osmr(path: Path, model: str) -> dict[str, Any]:
-    for row in _rows(path):
+    for row in read_cells(path):
         if row["modelname"] == model:
             return _both({key: _number(text) for key, text in row.items()})
     raise KnownFailure("failed", f"{path.name} has no model {model!r}")

@@ -5,7 +5,6 @@ Light: the Snakefile reads it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,16 +58,3 @@ def compute_all(models: pd.DataFrame, options: Options) -> dict[str, pd.DataFram
         else compute(name, models, options, correlations)
         for name in TABLES
     }
-
-
-def read(path: Path) -> pd.DataFrame:
-    """A table of the statistics as it was computed: text stays text, an empty cell of it is "".
-
-    The columns before ``n``, the first number of every table, are text.
-    """
-    import pandas as pd
-
-    names = list(pd.read_csv(path, nrows=0).columns)
-    text = [*names[: names.index("n")], *(c for c in ("interval", "note") if c in names)]
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
-    return table.assign(**{name: table[name].fillna("") for name in text})

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ast
-import csv
 import fcntl
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from atlas.errors import InputError
+from atlas.io import sha256
+from atlas.tables_read import read_cells
 
 METADATA = Path(".snakemake") / "metadata"
 KEPT_METADATA = Path("results") / ".metadata"
+CONTENTS = Path(".snakemake") / "contents.jsonl"
 
 _lock: IO[str] | None = None
 
@@ -75,6 +78,53 @@ def _imports(path: Path) -> frozenset[str]:
                 names |= {a.name.split(".")[1] for a in aliases if a.name.startswith("atlas.")}
         todo += ast.iter_child_nodes(node)
     return frozenset(names)
+
+
+def contents_of(paths: Iterable[Path], known: Path = CONTENTS) -> list[str]:
+    """The SHA-256 of each file's content, for a rule's ``params``; "" for a file that is not there.
+
+    A file that replaces another may be older than it (``mv``, ``cp -p``, ``rsync -t``), and Snakemake
+    looks into small files only. What was read once is kept in ``known``, a line of JSON per content,
+    and read again only where the size, a time or the inode differs: of these nobody can set back the
+    time of the inode's change. A ``known`` that cannot be read or written costs time and nothing else.
+    """
+    found = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+            kept = _known(known)
+            name = str(path.absolute())
+            if kept.get(name, [None])[0] != mark:
+                kept[name] = [mark, sha256(path)]
+                _remember(known, name, kept[name])
+            found.append(kept[name][1])
+        except OSError:  # the job that needs it says why
+            found.append("")
+    return found
+
+
+@cache
+def _known(path: Path) -> dict[str, list[Any]]:
+    """What ``contents_of`` kept: [what tells versions of a file apart, SHA-256] by its name."""
+    found: dict[str, list[Any]] = {}
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, *rest = json.loads(line)
+            found[name] = rest
+    except (OSError, ValueError):  # what is left of it is as good as it was
+        pass
+    return found
+
+
+def _remember(path: Path, name: str, kept: list[Any]) -> None:
+    """Append a line, whole: several jobs may do so at a time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([name, *kept]) + "\n")
+    except OSError:
+        pass
 
 
 def versions_of(packages: Iterable[str], envs: Path) -> dict[str, str]:
@@ -141,8 +191,7 @@ def tell_excluded(results: Path) -> str:
     path = results / "tables" / "excluded.csv"
     if not path.exists():
         return ""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_cells(path)
     lines = [
         f"  {row['model']}: {row['status']} at {row['stage']}: {row['reason']}\n" for row in rows
     ]

@@ -11,9 +11,10 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from torch import nn  # noqa: E402
 
-from atlas import audit, metrics, reference, spectra  # noqa: E402
+from atlas import audit, experiment_fits, metrics, reference, spectra  # noqa: E402
 from atlas.download import Network  # noqa: E402
 from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
+from atlas.paper_study import layer_counts  # noqa: E402
 from atlas.powerlaw import fit_tail  # noqa: E402
 from atlas.weights import save  # noqa: E402
 
@@ -168,5 +169,61 @@ def test_the_audit_sees_a_changed_number_a_lost_layer_and_a_changed_text(odd, tm
     assert compared.loc[mine.loc[0, "longname"], "difference"] == pytest.approx(1e-6, rel=1e-3)
     assert compared.loc[mine.loc[1, "longname"], "quantity"] == "status"
     assert compared.loc[mine.loc[2, "longname"], "quantity"] == "layer"
-    report = audit.report({"m": compared.reset_index()}, 1e-9).loc[0]
+    report = audit.report({"m": compared.reset_index()}).loc[0]
     assert report["layers"] - report["agree"] == 3
+
+
+def test_rounding_excuses_no_error_in_an_ordinary_layer(odd, tmp_path):
+    mine, rows = ours(tmp_path, odd.state_dict(), tensors_of_module(odd))
+    spectra_of = {row["longname"]: row for row in rows if not row["reason"]}
+    for quantity in ("alpha", "D", "log_norm", "stable_rank", "xmin"):
+        changed = mine.copy()
+        changed[quantity] *= 1 + 1e-8
+        compared = audit.compare(changed, mine, "weightwatcher", 1e-9, spectra_of)
+        fitted = compared["longname"].isin(mine.loc[mine["status"] == "success", "longname"])
+        assert fitted.sum() > 5 and not compared[fitted]["agrees"].any()
+        assert audit.report({"m": compared})["quantity"].tolist() == [quantity]
+    assert audit.compare(mine, mine, "weightwatcher", 1e-9, spectra_of)["agrees"].all()
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (120, 50), (24, 12)])
+def test_the_tolerance_follows_the_conditioning_of_the_quantity(tmp_path, shape):
+    """Orthogonal matrices, in single precision: alpha is in the millions, and loses as many digits."""
+    state = {f"{i}.weight": nn.init.orthogonal_(torch.empty(shape)) for i in range(8)}
+    mine, rows = ours(
+        tmp_path, state, tensors_of_state_dict({key: value.shape for key, value in state.items()})
+    )
+    assert (mine["alpha"] > 1e5).all()
+    theirs = pd.DataFrame(reference.details(state, **OPTIONS))
+    spectra_of = {row["longname"]: row for row in rows}
+    assert not audit.compare(mine, theirs, tolerance=1e-9)["agrees"].all()
+    compared = audit.compare(mine, theirs, tolerance=1e-9, spectra=spectra_of)
+    assert compared["agrees"].all(), compared
+    wrong = theirs.assign(alpha=theirs["alpha"] * (1 + 1e-5))
+    compared = audit.compare(mine, wrong, tolerance=1e-9, spectra=spectra_of)
+    assert not compared["agrees"].any() and set(compared["quantity"]) == {"alpha"}
+
+
+def test_an_exponent_that_is_infinite_up_to_rounding_is_a_failed_fit(tmp_path):
+    torch.manual_seed(2)
+    state = {
+        "a.weight": torch.randn(60, 40), "b.weight": torch.randn(50, 30),
+        "c.weight": torch.eye(40), "d.weight": torch.eye(24).flip(0) * 3,
+    }  # fmt: skip
+    mine, rows = ours(
+        tmp_path, state, tensors_of_state_dict({key: value.shape for key, value in state.items()})
+    )
+    theirs = pd.DataFrame(reference.details(state, **OPTIONS))
+    assert mine["alpha"].tolist()[2] == theirs["alpha"].tolist()[2] == np.inf
+    assert audit.compare(
+        mine, theirs, tolerance=1e-9, spectra={row["longname"]: row for row in rows}
+    )["agrees"].all()
+    summary = metrics.summarise(mine.to_dict("records"), rows, 8)
+    assert (summary["layers"], summary["layers_failed"]) == (4, 2)
+    good = mine["alpha"].tolist()[:2]
+    assert summary["alpha"] == summary["alpha_median"] == summary["alpha_in_range"] == np.mean(good)
+    assert summary["alpha_sd"] == pytest.approx(np.std(good, ddof=1))
+    assert experiment_fits.fit(rows, [], 8)[2]["status"] == "failed"
+    assert layer_counts(mine)["failed"] == 2
+    table = {"status": np.array(["success"] * 4), "alpha": np.array([np.inf, 4e15, 4e6, 1.0])}
+    assert metrics.failed(table).tolist() == [True, True, False, True]

@@ -217,7 +217,8 @@ def test_standard_errors_are_those_of_repeated_draws(draws):
 
 
 def test_fits_survive_the_way_through_a_file(weights, tmp_path):
-    from atlas.io import read_rows, write_rows
+    from atlas.io import write_rows
+    from atlas.tables_read import read_rows
 
     rows, tried, fits = run(weights)
     spectra.write(tmp_path / "e.parquet", tried, {"experiments": OPTIONS}, experiments.SCHEMA)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from atlas import figures, figures_why, statistics
+from atlas.tables_read import read_table
 
 METRICS = ["alpha", "failed_share", "log_parameters"]
 CONTROLS = {"zoo-untrained": "zoo"}
@@ -642,7 +643,7 @@ def test_tables_are_read_as_written(tmp_path):
     )
     path = tmp_path / "models.csv"
     table.assign(quality=[1.5, np.nan]).to_csv(path, index=False)
-    read = figures.read_table(path)
+    read = read_table(path)
     assert read["family"].tolist() == ["NA", "1e3"]
     assert read["weightwatcher_version"].tolist() == ["0.10", "0.10"]
     assert read["quality"].isna().tolist() == [False, True]

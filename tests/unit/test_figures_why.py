@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from atlas import figures, figures_why, wording
+from atlas.tables_read import read_table
 
 NAMES = ("alternatives", "explanations", "shape", "traits")
 CONTROLS = {"zoo-untrained": "zoo"}
@@ -337,7 +338,7 @@ def test_tables_that_were_written_and_read_give_the_same_figure(name, tmp_path):
     read = {}
     for table, rows in tables(name).items():
         rows.to_csv(tmp_path / f"{table}.csv", index=False)
-        read[table] = figures.read_table(tmp_path / f"{table}.csv")
+        read[table] = read_table(tmp_path / f"{table}.csv")
     assert words(figures.draw(name, read, figures.Look(), ASK)) == words(fresh(name))
 
 

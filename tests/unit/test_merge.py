@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import atlas
-from atlas.io import atomic, read_rows, write_csv, write_json, write_parquet, write_rows
+from atlas.io import atomic, write_csv, write_json, write_parquet
 from atlas.merge import excluded_table, layers_table, models_table
 
 SCRIPTS = str(Path(atlas.__file__).parents[1])
@@ -77,18 +77,6 @@ def test_layers_carry_model_and_depth_and_keep_names_that_look_like_numbers(tmp_
     assert table["longname"].tolist() == ["0", "2", "4", "a.b"]
     write_parquet(tmp_path / "layers.parquet", table)
     assert len(pd.read_parquet(tmp_path / "layers.parquet")) == 4
-
-
-def test_rows_survive_a_csv_file_exactly(tmp_path):
-    rows = [
-        {"a": 0.1 + 0.2, "b": 3, "c": "x, y", "d": True},
-        {"a": float("inf"), "b": -1, "c": "", "d": False},
-        {"a": None, "b": 0, "c": 'say "so"\n', "d": True},
-    ]
-    write_rows(tmp_path / "t.csv", "abcd", rows)
-    again = read_rows(tmp_path / "t.csv")
-    assert again[:2] == rows[:2]
-    assert again[2] == {"a": "", "b": 0, "c": 'say "so"\n', "d": True}
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from atlas import figures
+from atlas.tables_read import read_table
 
 STEPS = (0, 1, 2, 5, 10)
 
@@ -173,5 +174,5 @@ def test_equal_tables_in_any_order_give_equal_bytes(tmp_path):
 def test_runs_are_text_also_where_they_look_like_numbers(tmp_path):
     models, layers = study(("007", "8"))
     models.to_csv(tmp_path / "models.csv", index=False)
-    text = words(drawn(figures.read_table(tmp_path / "models.csv"), layers))
+    text = words(drawn(read_table(tmp_path / "models.csv"), layers))
     assert "007" in text

@@ -1,15 +1,18 @@
 """What the Snakefile asks of its helper module, and what must not drift apart in the repository."""
 
+import os
 import re
 import sys
 import tomllib
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from atlas import workflow
 from atlas.errors import InputError
-from atlas.workflow import code_of, digest_of, versions_of
+from atlas.workflow import code_of, contents_of, digest_of, versions_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,3 +114,39 @@ def test_the_default_profile_names_no_plugin():
     profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())
     assert not {"executor", "storage", "default-storage-provider"} & set(profile)
     assert "code" not in profile["rerun-triggers"]  # its mtime says nothing about its content
+
+
+def test_a_file_is_known_by_its_content_however_old_it_is(tmp_path):
+    known, path = tmp_path / "known" / "contents.jsonl", tmp_path / "now.pth"
+    path.write_bytes(b"first")
+    os.utime(path, (1.75e9, 1.75e9))
+    first = contents_of([path], known)
+    assert first == [sha256(b"first").hexdigest()]
+
+    older = tmp_path / "older.pth"  # of the same size and of another time, or even of the same
+    for time in (1.7e9, 1.75e9):
+        older.write_bytes(b"older")
+        os.utime(older, (time, time))
+        older.replace(path)
+        assert contents_of([path], known) == [sha256(b"older").hexdigest()]
+        path.write_bytes(b"first")
+        os.utime(path, (1.75e9, 1.75e9))
+        assert contents_of([path], known) == first
+    path.unlink()
+    assert contents_of([path, tmp_path], known) == ["", ""]
+
+
+def test_a_file_is_read_once_as_long_as_it_stays_as_it_is(tmp_path, monkeypatch):
+    known, path = tmp_path / "contents.jsonl", tmp_path / "now.pth"
+    path.write_bytes(b"first")
+    first = contents_of([path], known)
+    read = []
+    monkeypatch.setattr(workflow, "sha256", lambda path: read.append(path) or "again")
+    workflow._known.cache_clear()  # another process
+    assert contents_of([path], known) == first and not read
+    link = tmp_path / "best.pth"
+    link.symlink_to(path)
+    assert contents_of([link, path], known) == ["again", *first] and read == [link]
+    workflow._known.cache_clear()
+    known.write_text(known.read_text()[:-20])  # a line that was cut short
+    assert contents_of([path, link], known) == [*first, "again"] and read == [link, link]

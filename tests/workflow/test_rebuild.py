@@ -34,6 +34,13 @@ def add_row(project):
         file.write("more,file,mine/more.safetensors,mine,net,net-6,my-data,accuracy,60,mine\n")
 
 
+def replace_by_an_older_file(project):
+    older = project.path / "mine/older.safetensors"
+    shutil.copy(project.path / "mine/scaled.safetensors", older)
+    os.utime(older, (1e9, 1e9))
+    older.replace(project.path / "mine/bias.safetensors")
+
+
 def edit_quality(project):
     project.edit("models/mine.csv", "71.5", "71.6")
 
@@ -167,6 +174,10 @@ CHANGES = {
     "a touched file": (touch, {}),
     "a row added": (
         add_row,
+        {"obtain_weights": 1, "compute_spectra": 1, "fit_layers": 1, **MERGED},
+    ),
+    "a file replaced by an older one": (
+        replace_by_an_older_file,
         {"obtain_weights": 1, "compute_spectra": 1, "fit_layers": 1, **MERGED},
     ),
     "a quality edited": (edit_quality, MERGED),
