@@ -62,6 +62,12 @@ That is the built-in renderer's A4 page, 158 mm by 243 mm. Quarto's is 146.5 mm 
 a figure as wide as the page is less tall by as much, and so fits as well.
 """
 
+NARROW_SHARE, FOREST_SHARE = 0.58, 0.54
+"""On which share of the text's width the paper prints figures `width_mm` wide, and the forest."""
+
+BESIDE_MM = 120
+"""From which width on panels stand side by side."""
+
 SQUEEZE = 0.8
 """How far panels may be pressed together before something is left out."""
 
@@ -387,26 +393,28 @@ def _wrapped(text: str, mm: float, size: float = BASE) -> str:
     return textwrap.fill(text, max(12, int(mm / (0.53 * size / 72 * 25.4))))
 
 
-def tallest(width_mm: float) -> float:
+def tallest(look: Look, width_mm: float, share: float = 1.0) -> float:
     """The most height in mm of a figure of this width, so that the paper's page holds it.
 
-    The paper shows it as wide as the text, or less wide where it would be too tall, but never
-    smaller than it is drawn (`paper.fitting`).
+    The paper prints it on this share of the text's width. Figures for one column of a journal
+    (`wide_mm` below `BESIDE_MM`) are longer: the paper prints them no larger than they are drawn.
     """
     width, height = PAGE_MM
-    return height * max(1.0, width_mm / width)
+    scale = share * width / width_mm
+    return height / (min(scale, 1.0) if look.wide_mm < BESIDE_MM else scale)
 
 
-def _figure(width_mm: float, height_mm: float) -> Figure:
+def _figure(look: Look, width_mm: float, height_mm: float, share: float = 1.0) -> Figure:
     """An empty figure; of what is too tall for the page, the panels are pressed together."""
-    height_mm = min(height_mm, tallest(width_mm))
+    height_mm = min(height_mm, tallest(look, width_mm, share))
     return Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
 
 
 def _missing(width_mm: float, text: str) -> Figure:
     """A figure that says in words why there is none."""
     lines = _wrapped(text, width_mm - 8)
-    figure = _figure(width_mm, 14 + 4 * lines.count("\n"))
+    height = 14 + 4 * lines.count("\n")
+    figure = Figure(figsize=(width_mm * MM, height * MM), layout="constrained")
     figure.text(0.5, 0.5, lines, ha="center", va="center", color=GREY)
     return figure
 
@@ -625,7 +633,7 @@ def _by_metric(
         what = quality_label(quality).split(" (")[0]
         return _missing(look.wide_mm, f"No analysed model has a {what}: nothing to show.")
     columns = max(1, min(len(metrics), int(look.wide_mm // 42)))
-    room = tallest(look.wide_mm)
+    room = tallest(look, look.wide_mm)
     most = columns * max(1, int((room - 15) // (35 * SQUEEZE)))
     no_room = metrics[most - 1 : -1] if len(metrics) > most else []  # the size is the baseline
     metrics = [name for name in metrics if name not in no_room]
@@ -633,7 +641,7 @@ def _by_metric(
     blocks_fit = max(1, int(room // (rows * 35 * SQUEEZE + 11)))
     shown, rest = parts[: min(MAX_BLOCKS, blocks_fit)], parts[min(MAX_BLOCKS, blocks_fit) :]
     heights = [rows * 35 + 11 for _ in shown]
-    figure = _figure(look.wide_mm, sum(heights) + (4 if rest or no_room else 0))
+    figure = _figure(look, look.wide_mm, sum(heights) + (4 if rest or no_room else 0))
     blocks = np.atleast_1d(figure.subfigures(len(shown), height_ratios=heights))
     table = _estimates(correlations)
     labels: list[Label] = []
@@ -754,7 +762,7 @@ def _panels(parts: Sequence[Part], most: int, least: int = 2) -> tuple[list[tupl
 def _most_panels(look: Look, row_mm: float, extra_mm: float) -> int:
     """How many panels of `_grid` the page holds, and no more than one can look at."""
     columns = max(1, min(4, int(look.wide_mm // 43)))
-    rows = int((tallest(look.wide_mm) - extra_mm) // (row_mm * SQUEEZE))
+    rows = int((tallest(look, look.wide_mm) - extra_mm) // (row_mm * SQUEEZE))
     return min(MAX_PANELS, columns * rows)
 
 
@@ -763,7 +771,7 @@ def _grid(look: Look, count: int, row_mm: float, extra_mm: float) -> tuple[Figur
     columns = max(1, min(3 if count in (3, 5, 6, 9) else 4, int(look.wide_mm // 43), count))
     rows = math.ceil(count / columns)
     width = look.wide_mm if columns > 1 else look.width_mm
-    figure = _figure(width, rows * row_mm + extra_mm)
+    figure = _figure(look, width, rows * row_mm + extra_mm)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes[count:]:
         ax.set_axis_off()
@@ -922,7 +930,7 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     table = _estimates(correlations)
     table = table[~table["collection"].isin(list(ask.controls))]
     chosen = table[table["metric"] == metric]
-    rows, left_out = _forest_rows(chosen, quality, tallest(look.width_mm))
+    rows, left_out = _forest_rows(chosen, quality, tallest(look, look.width_mm, FOREST_SHARE))
     known = [row for kind, _, row in rows if kind == "row" and math.isfinite(row["kendall"])]
     if not known:
         notes = [row["note"] for kind, _, row in rows if kind == "row" and row["note"]]
@@ -930,7 +938,7 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
         text = f"No correlation of {metric} with {quality} could be computed{why}."
         return _missing(look.width_mm, text)
     height = _forest_height(rows)
-    figure = _figure(look.width_mm, height)
+    figure = _figure(look, look.width_mm, height, FOREST_SHARE)
     ax = figure.subplots()
     y = -1.0
     ticks, names = [], []
@@ -1043,7 +1051,11 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], label="size only (baseline)", **_SIZE_MARK))
     if differ:
         handles.append(Line2D([], [], label="failed fits averaged in", **_STORED_MARK))
-    title = f"{_many(left_out, 'row')} with fewer models not shown" if left_out else ""
+    title = (
+        f"{_many(left_out, 'row')} without an interval or with fewer models not shown"
+        if left_out
+        else ""
+    )
     _footer(figure, title, handles, look.width_mm)
     return figure
 
@@ -1084,8 +1096,8 @@ def _forest_height(lines: _Lines) -> float:
 def _forest_rows(table: pd.DataFrame, quality: str, room_mm: float) -> tuple[_Lines, int]:
     """Headings and rows from top to bottom, and how many rows had no room.
 
-    Those that the text is about come first, groups together; then those with an interval, of most
-    models.
+    First come those with a value and of them what the text is about, groups together; then those
+    with an interval, of most models.
     """
     first = table[table["treatment"] == "dropped"]
     parts = []
@@ -1101,7 +1113,7 @@ def _forest_rows(table: pd.DataFrame, quality: str, room_mm: float) -> tuple[_Li
         open=everything["kendall_low"].isna(),
         none=everything["kendall"].isna(),
         less=-everything["n"],
-    ).sort_values(["small", "open", "none", "less", "comparison"], kind="stable")
+    ).sort_values(["none", "small", "open", "less", "comparison"], kind="stable")
 
     def lines(count: int) -> _Lines:
         return _forest_lines([(key, g[g.index.isin(order.index[:count])]) for key, g in parts])
@@ -1262,7 +1274,7 @@ def spectral_density(look: Look, ask: Ask, spectra: pd.DataFrame, details: pd.Da
     edges[0], edges[-1] = start, positive[-1]
     counts = np.histogram(positive, edges)[0]
     density = counts / (len(values) * np.diff(edges))
-    figure = _figure(look.width_mm, 0.78 * look.width_mm)
+    figure = _figure(look, look.width_mm, 0.78 * look.width_mm, NARROW_SHARE)
     ax = figure.subplots()
     ax.set(xscale="log", yscale="log")
     density = np.where(counts > 0, density, np.nan)
@@ -1346,10 +1358,10 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
             rows = rows[rows[name] == value]
     names = [name for name in ask.metrics if (rows["metric"] == name).any()]
     upper = 54
-    room = int((tallest(look.width_mm) - upper - 5 - 18) // 3.6)
+    room = int((tallest(look, look.width_mm, NARROW_SHARE) - upper - 5 - 18) // 3.6)
     names, rest = names[:room], len(names[room:])
     lower = 3.6 * len(names) + (18 if rest else 14) if names else 0
-    figure = _figure(look.width_mm, upper + lower + 5)
+    figure = _figure(look, look.width_mm, upper + lower + 5, NARROW_SHARE)
     blocks = np.atleast_1d(
         figure.subfigures(2 if names else 1, height_ratios=[upper, lower] if names else [1])
     )
@@ -1467,8 +1479,8 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
     title = f"{part.full_name(parts)}: "
     title += f"{_many(part.models['model'].nunique(), 'model')}; "
     title += f"Kendall's τ with {100 * ask.confidence:g} % interval, the theory expects τ < 0"
-    columns = 3 if look.wide_mm >= 120 else 1
-    figure = _figure(look.wide_mm, 62 if columns == 3 else 175)
+    columns = 3 if look.wide_mm >= BESIDE_MM else 1
+    figure = _figure(look, look.wide_mm, 62 if columns == 3 else 175)
     _header(figure, _wrapped(title, look.wide_mm - 4, 7.8), [], look.wide_mm)
     axes = figure.subplots(3 // columns, columns)
     known = part.models[part.models[metric].notna()]
@@ -1597,7 +1609,7 @@ def training(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame) -
     marks = family_look(shown)
     quality, values = _quality_of_runs(table[table["run"].isin(shown)], ask.primary_quality)
     heights = [44, 20] if len(values) else [44]
-    figure = _figure(look.width_mm, sum(heights) + 22)
+    figure = _figure(look, look.width_mm, sum(heights) + 22, NARROW_SHARE)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     ax = panels[0, 0]
     for guide in BAND:

@@ -26,6 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from atlas.figures import (
     _FOREST,
+    BESIDE_MM,
     GREY,
     INK,
     LEAST,
@@ -164,9 +165,8 @@ TOGETHER = "all"
 
 TAU = ["n", "kendall", "kendall_low", "kendall_high"]
 ALPHA = "alpha"
-ROW_MM, LEAST_ROW_MM, BESIDE_MM = 2.8, 2.3, 120
-"""Height of a row of a forest, and how little it may be; from which width on panels stand side by
-side."""
+ROW_MM, LEAST_ROW_MM = 2.8, 2.3
+"""Height of a row of a forest, and how little it may be."""
 
 INCH_MM = 25.4
 
@@ -255,6 +255,7 @@ def _title(
     collection, dataset, version = key
     several = len({other[2] for other, _ in parts if other[:2] == key[:2]}) > 1
     name = (collection or "no collection") + (f" ({dataset})" if dataset else "")
+    name = _clipped(name, 44)  # beside the names of the rows there is room for no more
     name += f", weightwatcher {version}" if several else ""
     quality = rows["quality_metric"].iloc[0] if ask else ""
     other = ask and quality not in ("", ask.primary_quality)
@@ -283,7 +284,7 @@ def _forest_room(
 
     def fits(some: int, beside: int) -> bool:
         width, height = _forest_size(look, blocks[:some], beside, extra_mm, LEAST_ROW_MM)
-        return height <= tallest(width)
+        return height <= tallest(look, width)
 
     choices = [(some, panels) for some in range(len(blocks), 0, -1)]
     choices += [(1, beside) for beside in range(panels - 1, 0, -1)]
@@ -300,7 +301,7 @@ def _forest(
     beside = panels if look.wide_mm >= BESIDE_MM else 1
     lines = [block for block in blocks for _ in range(panels // beside)]
     units = [len(block.rows) + 0.4 for block in lines]
-    figure = _figure(*_forest_size(look, blocks, panels, extra_mm, ROW_MM))
+    figure = _figure(look, *_forest_size(look, blocks, panels, extra_mm, ROW_MM))
     grid = figure.subplots(len(lines), beside, height_ratios=units, squeeze=False)
     axes = list(grid.flat)
     for index, ax in enumerate(axes):
@@ -721,20 +722,23 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
     nulls = [
         name for name in NULLS if any(parts[key][columns[name]].notna().any() for key in chosen)
     ]
-    beside = len(nulls) if look.wide_mm >= BESIDE_MM else 1
+    cells = [(key, null) for key in chosen for null in nulls]
+    beside = min(2, len(cells)) if look.wide_mm >= BESIDE_MM else 1
     width = look.wide_mm if beside > 1 else look.width_mm
-    room = int((tallest(width) - 24) // (60 * SQUEEZE)) * beside // len(nulls)
+    room = int((tallest(look, width) - 24) // (60 * SQUEEZE)) * beside // len(nulls)
     chosen = chosen[: max(1, room)]
-    lines = len(chosen) * len(nulls) // beside
-    figure = _figure(width, 60 * lines + 24)
+    cells = cells[: len(chosen) * len(nulls)]
+    lines = math.ceil(len(cells) / beside)
+    figure = _figure(look, width, 60 * lines + 24)
     title = "How much of alpha is the shape of the matrices alone? Each variant's alpha against "
     title += "that of noise"
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     axes = list(figure.subplots(lines, beside, squeeze=False).flat)
     labels: list[Label] = []
     hollow = fitted = False
-    cells = [(key, null) for key in chosen for null in nulls]
-    for ax, (key, null) in zip(axes, cells, strict=True):
+    for ax in axes[len(cells) :]:
+        ax.set_axis_off()
+    for ax, (key, null) in zip(axes, cells, strict=False):
         mine = [name for name, reference in ask.controls.items() if reference == key[0]]
         same = (table[PARTITION[1:]] == list(key[1:])).all(axis=1)
         untrained = _variants(table[table["collection"].isin(mine) & same], ask)

@@ -1,10 +1,12 @@
 """The study of published results as a whole, and the numbers by which its way in is checked."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
 STUDY = ("--configfile", "studies/published.yaml")
@@ -90,6 +92,23 @@ def test_a_b_are_answered_on_more_than_350_models(published):
     assert (
         sum(int(row["n"]) for key, row in found.items() if key[2] == "b" and row["kendall"]) > 300
     )
+
+
+def test_every_figure_fits_the_page(published):
+    """The built-in renderer's text block is 158 mm wide and 243 mm high; captions are beneath."""
+    source = published.path / "results" / "published" / "paper" / "source"
+    parts = [*source.glob("*.qmd"), *source.rglob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in parts)
+    shown = dict(re.findall(r"\(figures/(\w+)\.svg\)\{#\S+ width=(\d+)%", text))
+    assert {"forest", "quality_metrics", "within_families"} <= set(shown)
+    for name, share in shown.items():
+        svg = (source / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        width, height = map(
+            float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
+        )
+        with Image.open(published.path / "results/published/figures" / f"{name}.png") as png:
+            assert png.height / png.width == pytest.approx(height / width, rel=0.01)
+        assert 158 * int(share) / 100 * height / width <= 210.1, name
 
 
 def test_a_second_run_does_nothing(published):
