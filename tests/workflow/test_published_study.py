@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+from pypdf import PdfReader
 
 MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
 STUDY = ("--configfile", "studies/published.yaml")
@@ -109,6 +110,30 @@ def test_every_figure_fits_the_page(published):
         with Image.open(published.path / "results/published/figures" / f"{name}.png") as png:
             assert png.height / png.width == pytest.approx(height / width, rel=0.01)
         assert 158 * int(share) / 100 * height / width <= 210.1, name
+
+
+def test_every_figure_in_the_pdf_lies_between_the_margins(published):
+    """What a figure draws first is its white ground, the largest shape on its page."""
+    grounds, path = [], []
+
+    def note(operator, arguments, matrix, _text):
+        a, b, c, d, e, f = matrix
+        if operator == b"m":
+            path.clear()
+        if operator in (b"m", b"l"):
+            x, y = map(float, arguments)
+            path.append((a * x + c * y + e, b * x + d * y + f))
+        elif operator in (b"f", b"f*", b"n") and path:
+            xs, ys = ([value / 72 * 25.4 for value in some] for some in zip(*path, strict=True))
+            if max(xs) - min(xs) > 50 and max(ys) - min(ys) > 50:
+                grounds.append((min(xs), max(xs), min(ys), max(ys)))
+            path.clear()
+
+    for page in PdfReader(published.path / "results/published/paper/paper.pdf").pages:
+        page.extract_text(visitor_operand_before=note)
+    assert any(top - bottom > 200 for *_, bottom, top in grounds)  # the large figures are seen
+    for left, right, bottom, top in grounds:
+        assert left > 25.9 and right < 184.1 and bottom > 27.9 and top < 271.1
 
 
 def test_a_second_run_does_nothing(published):
