@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from matplotlib.transforms import Bbox
 
 from atlas import metrics as layer_metrics
 from atlas.io import atomic
+from atlas.parts import PARTITION as _PARTITION
+from atlas.parts import primary_quality
 from atlas.recipes import as_list, is_reference
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -52,9 +55,28 @@ MM = 1 / 25.4
 MAX_BLOCKS, MAX_PANELS, MAX_ROWS, MAX_LEGEND = 3, 12, 60, 10
 """Collections of `quality_metrics`, panels, rows of a forest, families in a legend."""
 
+PAGE_MM = (158.0, 210.0)
+"""Width of the paper's text block, and what a figure may take of its height; a caption is beneath.
+
+That is the built-in renderer's A4 page, 158 mm by 243 mm. Quarto's is 146.5 mm by 233.5 mm: there
+a figure as wide as the page is less tall by as much, and so fits as well.
+"""
+
+NARROW_SHARE, FOREST_SHARE = 0.58, 0.54
+"""On which share of the text's width the paper prints figures `width_mm` wide, and the forest."""
+
+BESIDE_MM = 120
+"""From which width on panels stand side by side."""
+
+SQUEEZE = 0.8
+"""How far panels may be pressed together before something is left out."""
+
+LONGEST = 30
+"""Letters of a name in a legend, a row or over a panel; longer ones lose their middle."""
+
 SIZE = "log_parameters"
 BAND = (layer_metrics.OVER_TRAINED, layer_metrics.UNDER_TRAINED)
-PARTITION = ["collection", "dataset", "weightwatcher_version"]
+PARTITION = list(_PARTITION)
 TEXT = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
 METRIC_LABELS = {
     "alpha": "mean alpha over layers",
@@ -268,17 +290,17 @@ class Part:
         return name if told else f"{name} ({self.dataset})"
 
 
-def _parts(models: pd.DataFrame, quality: str, controls: Iterable[str]) -> list[Part]:
+def _parts(
+    models: pd.DataFrame, quality: str, controls: Iterable[str], only: bool = False
+) -> list[Part]:
     """The parts with any quality, the largest first; controls are none.
 
-    A part without the wanted quality shows its error instead where accuracy is wanted, as the
-    statistics do.
+    A part without the wanted quality shows its own primary one, unless `only` the wanted is asked.
     """
     known = models[models["quality"].notna() & ~models["collection"].isin(list(controls))]
     parts = []
     for key, group in known.groupby(PARTITION, sort=True):
-        present = set(group["quality_metric"])
-        chosen = "error" if quality == "accuracy" and quality not in present else quality
+        chosen = quality if only else primary_quality(group["quality_metric"], quality)
         rows = group[group["quality_metric"] == chosen].reset_index(drop=True)
         if len(rows):
             parts.append(Part(*key, chosen, rows))
@@ -352,14 +374,28 @@ def _wrapped(text: str, mm: float, size: float = BASE) -> str:
     return textwrap.fill(text, max(12, int(mm / (0.53 * size / 72 * 25.4))))
 
 
-def _figure(width_mm: float, height_mm: float) -> Figure:
+def tallest(look: Look, width_mm: float, share: float = 1.0) -> float:
+    """The most height in mm of a figure of this width, so that the paper's page holds it.
+
+    The paper prints it on this share of the text's width. Figures for one column of a journal
+    (`wide_mm` below `BESIDE_MM`) are longer: the paper prints them no larger than they are drawn.
+    """
+    width, height = PAGE_MM
+    scale = share * width / width_mm
+    return height / (min(scale, 1.0) if look.wide_mm < BESIDE_MM else scale)
+
+
+def _figure(look: Look, width_mm: float, height_mm: float, share: float = 1.0) -> Figure:
+    """An empty figure; of what is too tall for the page, the panels are pressed together."""
+    height_mm = min(height_mm, tallest(look, width_mm, share))
     return Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
 
 
 def _missing(width_mm: float, text: str) -> Figure:
     """A figure that says in words why there is none."""
     lines = _wrapped(text, width_mm - 8)
-    figure = _figure(width_mm, 14 + 4 * lines.count("\n"))
+    height = 14 + 4 * lines.count("\n")
+    figure = Figure(figsize=(width_mm * MM, height * MM), layout="constrained")
     figure.text(0.5, 0.5, lines, ha="center", va="center", color=GREY)
     return figure
 
@@ -560,31 +596,47 @@ def generalization_gap(
     look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFrame
 ) -> Figure:
     """The generalisation gap against each metric, in the same manner."""
-    return _by_metric(look, ask, models, correlations, "generalization_gap")
+    return _by_metric(look, ask, models, correlations, "generalization_gap", only=True)
 
 
 def _by_metric(
-    look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFrame, quality: str
+    look: Look,
+    ask: Ask,
+    models: pd.DataFrame,
+    correlations: pd.DataFrame,
+    quality: str,
+    only: bool = False,
 ) -> Figure:
     """Filled marks are models of the reference recipe, which tau is about; hollow ones the others."""
     metrics = [*(name for name in ask.metrics if name != SIZE), SIZE]
-    parts = _parts(_models(models, metrics), quality, ask.controls)
+    parts = _parts(_models(models, metrics), quality, ask.controls, only)
     if not parts:
         what = quality_label(quality).split(" (")[0]
         return _missing(look.wide_mm, f"No analysed model has a {what}: nothing to show.")
-    shown, rest = parts[:MAX_BLOCKS], parts[MAX_BLOCKS:]
     columns = max(1, min(len(metrics), int(look.wide_mm // 42)))
+    room = tallest(look, look.wide_mm)
+    most = columns * max(1, int((room - 15) // (35 * SQUEEZE)))
+    no_room = metrics[most - 1 : -1] if len(metrics) > most else []  # the size is the baseline
+    metrics = [name for name in metrics if name not in no_room]
     rows = math.ceil(len(metrics) / columns)
+    blocks_fit = max(1, int(room // (rows * 35 * SQUEEZE + 11)))
+    shown, rest = parts[: min(MAX_BLOCKS, blocks_fit)], parts[min(MAX_BLOCKS, blocks_fit) :]
     heights = [rows * 35 + 11 for _ in shown]
-    figure = _figure(look.wide_mm, sum(heights) + (4 if rest else 0))
+    figure = _figure(look, look.wide_mm, sum(heights) + (4 if rest or no_room else 0))
     blocks = np.atleast_1d(figure.subfigures(len(shown), height_ratios=heights))
     table = _estimates(correlations)
     labels: list[Label] = []
     for block, part in zip(blocks, shown, strict=True):
         labels += _block(block, part, parts, metrics, columns, table, look, ask)
+    notes = []
     if rest:
         names = ", ".join(part.name(parts) for part in rest)
-        note = textwrap.shorten(f"Not shown, fewer models: {names}", 110, placeholder=" …")
+        notes.append(textwrap.shorten(f"Not shown, fewer models: {names}", 110, placeholder=" …"))
+    if no_room:
+        text = f"{_many(len(no_room), 'metric')} not shown: {', '.join(no_room)}"
+        notes.append(textwrap.shorten(text, 110, placeholder=" …"))
+    if notes:
+        note = "\n".join(_wrapped(note, look.wide_mm - 4, LEAST) for note in notes)
         blocks[-1].supxlabel(note, x=0.006, ha="left", size=LEAST, color=GREY)
     _place(figure, labels)
     return figure
@@ -612,10 +664,10 @@ def _block(
     title += "" if one else f" of {_many(len(families), 'family')}"
     handles = []
     if 1 < len(families) <= MAX_LEGEND:
-        handles = [_handle(*marks[name], name or "no family") for name in families]
+        handles = [_handle(*marks[name], _clipped(name) or "no family") for name in families]
     if not reference.all():
         handles.append(_handle(GREY, "o", "other recipes (not in τ)", hollow=True, size=3))
-    _header(block, title, handles, look.wide_mm)
+    _header(block, _wrapped(title, look.wide_mm - 4, 7.8), handles, look.wide_mm)
     rows = math.ceil(len(metrics) / columns)
     axes = block.subplots(rows, columns, sharey=True, squeeze=False)
     labels: list[Label] = []
@@ -674,8 +726,8 @@ def _names(
 # --- 2: within families ---------------------------------------------------------------------------
 
 
-def _panels(parts: Sequence[Part], least: int = 2) -> tuple[list[tuple[Part, str]], int]:
-    """The families with most models, in order, and how many are left out."""
+def _panels(parts: Sequence[Part], most: int, least: int = 2) -> tuple[list[tuple[Part, str]], int]:
+    """At most so many families with most models, in order, and how many are left out."""
     counts = {
         (i, family): int((part.models["family"] == family).sum())
         for i, part in enumerate(parts)
@@ -683,9 +735,16 @@ def _panels(parts: Sequence[Part], least: int = 2) -> tuple[list[tuple[Part, str
     }
     ranked = sorted(counts, key=lambda key: (-counts[key], key))
     chosen = sorted(key for key in ranked if counts[key] >= least)
-    if len(chosen) > MAX_PANELS:
-        chosen = sorted([key for key in ranked if counts[key] >= least][:MAX_PANELS])
+    if len(chosen) > most:
+        chosen = sorted([key for key in ranked if counts[key] >= least][:most])
     return [(parts[i], family) for i, family in chosen], len(counts) - len(chosen)
+
+
+def _most_panels(look: Look, row_mm: float, extra_mm: float) -> int:
+    """How many panels of `_grid` the page holds, and no more than one can look at."""
+    columns = max(1, min(4, int(look.wide_mm // 43)))
+    rows = int((tallest(look, look.wide_mm) - extra_mm) // (row_mm * SQUEEZE))
+    return min(MAX_PANELS, columns * rows)
 
 
 def _grid(look: Look, count: int, row_mm: float, extra_mm: float) -> tuple[Figure, list[Axes]]:
@@ -693,7 +752,7 @@ def _grid(look: Look, count: int, row_mm: float, extra_mm: float) -> tuple[Figur
     columns = max(1, min(3 if count in (3, 5, 6, 9) else 4, int(look.wide_mm // 43), count))
     rows = math.ceil(count / columns)
     width = look.wide_mm if columns > 1 else look.width_mm
-    figure = _figure(width, rows * row_mm + extra_mm)
+    figure = _figure(look, width, rows * row_mm + extra_mm)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes[count:]:
         ax.set_axis_off()
@@ -710,7 +769,7 @@ def within_families(
         Part(p.collection, p.dataset, p.version, p.quality, p.models[p.models[metric].notna()])
         for p in parts
     ]
-    panels, left_out = _panels(parts)
+    panels, left_out = _panels(parts, _most_panels(look, 47, 16))
     if not panels:
         text = f"No family has two models with a quality and a {metric_label(metric)}: "
         return _missing(look.wide_mm, text + "there is nothing to compare within families.")
@@ -757,7 +816,7 @@ def within_families(
         _handle(GREY, MARKERS[rank], f"variant {name}", hollow=True, size=2.8 + rank)
         for rank, name in enumerate(sizes)
     ]
-    handles += [_handle(colours[name], "o", name) for name in recipes[:14]]
+    handles += [_handle(colours[name], "o", _clipped(name)) for name in recipes[:14]]
     width = figure.get_figwidth() / MM
     if left_out:
         title += f"; {_many(left_out, 'family')} with fewer models not shown"
@@ -793,7 +852,7 @@ def _common_sizes(panels: Sequence[tuple[Part, str]]) -> tuple[str, ...]:
 def _title_of(family: str, collection: str, several: bool) -> str:
     """A panel's title: the family, with its collection where there are several."""
     name = family or "no family"
-    return f"{name} ({collection})" if several and family != collection else name
+    return _clipped(f"{name} ({collection})" if several and family != collection else name)
 
 
 def _family_panel(
@@ -852,15 +911,15 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     table = _estimates(correlations)
     table = table[~table["collection"].isin(list(ask.controls))]
     chosen = table[table["metric"] == metric]
-    rows, left_out = _forest_rows(chosen, quality)
+    rows, left_out = _forest_rows(chosen, quality, tallest(look, look.width_mm, FOREST_SHARE))
     known = [row for kind, _, row in rows if kind == "row" and math.isfinite(row["kendall"])]
     if not known:
         notes = [row["note"] for kind, _, row in rows if kind == "row" and row["note"]]
         why = f": {max(sorted(set(notes)), key=notes.count)}" if notes else ""
         text = f"No correlation of {metric} with {quality} could be computed{why}."
         return _missing(look.width_mm, text)
-    height = 3.3 * len(rows) + 22
-    figure = _figure(look.width_mm, height)
+    height = _forest_height(rows)
+    figure = _figure(look, look.width_mm, height, FOREST_SHARE)
     ax = figure.subplots()
     y = -1.0
     ticks, names = [], []
@@ -973,7 +1032,11 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], label="size only (baseline)", **_SIZE_MARK))
     if differ:
         handles.append(Line2D([], [], label="failed fits averaged in", **_STORED_MARK))
-    title = f"{_many(left_out, 'row')} with fewer models not shown" if left_out else ""
+    title = (
+        f"{_many(left_out, 'row')} without an interval or with fewer models not shown"
+        if left_out
+        else ""
+    )
     _footer(figure, title, handles, look.width_mm)
     return figure
 
@@ -1003,34 +1066,58 @@ _COMPARISONS = {
 }
 
 
-def _forest_rows(
-    table: pd.DataFrame, quality: str
-) -> tuple[list[tuple[str, str, Mapping[str, Any]]], int]:
-    """Headings and rows from top to bottom, and how many rows had no room."""
+_Lines = list[tuple[str, str, Mapping[str, Any]]]
+
+
+def _forest_height(lines: _Lines) -> float:
+    """Height in mm of a forest with these lines."""
+    return 3.3 * len(lines) + 22
+
+
+def _forest_rows(table: pd.DataFrame, quality: str, room_mm: float) -> tuple[_Lines, int]:
+    """Headings and rows from top to bottom, and how many rows had no room.
+
+    First come those with a value and of them what the text is about, groups together; then those
+    with an interval, of most models.
+    """
     first = table[table["treatment"] == "dropped"]
     parts = []
     for key, group in first.groupby(PARTITION, sort=True):
-        present = set(group["quality_metric"])
-        chosen = "error" if quality == "accuracy" and quality not in present else quality
+        chosen = primary_quality(group["quality_metric"], quality)
         group = group[group["quality_metric"] == chosen]
         if len(group):
             parts.append((key, group))
     parts.sort(key=lambda part: -part[1]["n"].max())
     everything = pd.concat([group for _, group in parts]) if parts else first.iloc[:0]
-    order = everything.assign(small=everything["scope"] == "family")
-    order = order.sort_values(["small", "comparison", "n"], ascending=[True, True, False])
-    kept = set(order.index[:MAX_ROWS])
-    several = {key[0] for key, _ in parts}
-    result: list[tuple[str, str, Mapping[str, Any]]] = []
+    order = everything.assign(
+        small=everything["scope"] == "family",
+        open=everything["kendall_low"].isna(),
+        none=everything["kendall"].isna(),
+        less=-everything["n"],
+    ).sort_values(["none", "small", "open", "less", "comparison"], kind="stable")
+
+    def lines(count: int) -> _Lines:
+        return _forest_lines([(key, g[g.index.isin(order.index[:count])]) for key, g in parts])
+
+    counts = range(1, min(MAX_ROWS, len(order)) + 1)
+    fit = bisect_right(counts, room_mm, key=lambda count: _forest_height(lines(count)))
+    result = lines(fit)
+    blank = (everything["scope"] == "within") & (everything["family"] != "")
+    shown = sum(kind == "row" for kind, *_ in result)
+    return result, len(everything) - int(blank.sum()) - shown
+
+
+def _forest_lines(parts: Sequence[tuple[Any, pd.DataFrame]]) -> _Lines:
+    """The headings of these parts and comparisons, and their rows."""
+    result: _Lines = []
     for (collection, dataset, version), group in parts:
-        group = group[group.index.isin(kept)]
         if group.empty:
             continue
         same = [key for key, _ in parts if key[0] == collection]
-        name = collection or "no collection"
-        name += f" ({dataset})" if dataset else ""
+        name = _clipped(collection or "no collection")
+        name += f" ({_clipped(dataset, 20)})" if dataset else ""
         name += f", weightwatcher {version}" if len({key[2] for key in same}) > 1 else ""
-        if len(several) > 1 or len(parts) > 1:
+        if len(parts) > 1:
             result.append(("collection", name, {}))
         for comparison, heading in _COMPARISONS.items():
             rows = group[group["comparison"] == comparison]
@@ -1040,13 +1127,12 @@ def _forest_rows(
             small = rows[rows["scope"] == "family"].sort_values(["family", "variant"])
             together = rows[(rows["scope"] != "family") & (rows["family"] == "")]
             for row in small.to_dict("records"):
-                result.append(("row", row["variant"] or row["family"] or "no family", row))
+                name = row["variant"] or row["family"] or "no family"
+                result.append(("row", _clipped(name), row))
             for row in together.to_dict("records"):
                 word = {"a": "all models", "b": "within families", "c": "within variants"}
                 result.append(("row", word[comparison], row))
-    blank = (everything["scope"] == "within") & (everything["family"] != "")
-    shown = sum(kind == "row" for kind, *_ in result)
-    return result, len(everything) - int(blank.sum()) - shown
+    return result
 
 
 # --- 4: alpha by depth ----------------------------------------------------------------------------
@@ -1066,8 +1152,9 @@ def alpha_depth(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame
     counts = table.groupby(keys)["model"].nunique()
     sizes = about.groupby("collection")["model"].nunique()
     order = sorted(counts.index, key=lambda key: (-sizes[key[0]], key))
-    if len(order) > MAX_PANELS:
-        most = sorted(counts.index, key=lambda key: (-counts[key], key))[:MAX_PANELS]
+    room = _most_panels(look, 40, 8)
+    if len(order) > room:
+        most = sorted(counts.index, key=lambda key: (-counts[key], key))[:room]
         order = [key for key in order if key in most]
     left_out = len(counts) - len(order)
     marks = {name: family_look(own["family"]) for name, own in about.groupby("collection")}
@@ -1168,7 +1255,7 @@ def spectral_density(look: Look, ask: Ask, spectra: pd.DataFrame, details: pd.Da
     edges[0], edges[-1] = start, positive[-1]
     counts = np.histogram(positive, edges)[0]
     density = counts / (len(values) * np.diff(edges))
-    figure = _figure(look.width_mm, 0.78 * look.width_mm)
+    figure = _figure(look, look.width_mm, 0.78 * look.width_mm, NARROW_SHARE)
     ax = figure.subplots()
     ax.set(xscale="log", yscale="log")
     density = np.where(counts > 0, density, np.nan)
@@ -1251,16 +1338,19 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
         if name != "collection":
             rows = rows[rows[name] == value]
     names = [name for name in ask.metrics if (rows["metric"] == name).any()]
-    lower = 3.6 * len(names) + 14 if names else 0
     upper = 54
-    figure = _figure(look.width_mm, upper + lower + 5)
+    room = int((tallest(look, look.width_mm, NARROW_SHARE) - upper - 5 - 18) // 3.6)
+    names, rest = names[:room], len(names[room:])
+    lower = 3.6 * len(names) + (18 if rest else 14) if names else 0
+    figure = _figure(look, look.width_mm, upper + lower + 5, NARROW_SHARE)
     blocks = np.atleast_1d(
         figure.subfigures(2 if names else 1, height_ratios=[upper, lower] if names else [1])
     )
     families = sorted(means["family"].unique())
     marks = family_look(families)
-    handles = [_handle(*marks[name], name or "no family") for name in families]
+    handles = [_handle(*marks[name], _clipped(name) or "no family") for name in families]
     title = f"{_many(len(means), 'variant')}: {part.collection} and {control}"
+    title = _wrapped(title, look.width_mm - 4, 7.8)
     _header(blocks[0], title, handles if len(families) <= MAX_LEGEND else [], look.width_mm)
     axes = blocks[0].subplots(1, 2, sharey=True)
     for ax, relation in zip(axes, ("trained", "untrained"), strict=True):
@@ -1280,7 +1370,7 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
     _better_up(axes[0], part.quality)
     axes[0].set_ylabel(f"trained {quality_label(part.quality)}")
     if names:
-        _control_dots(blocks[1], rows, names, ask)
+        _control_dots(blocks[1], rows, names, rest, ask)
     return figure
 
 
@@ -1301,8 +1391,10 @@ def _paired(
     return both.reset_index()
 
 
-def _control_dots(block: SubFigure, rows: pd.DataFrame, names: Sequence[str], ask: Ask) -> None:
-    """Kendall's tau of every metric, trained and untrained, pooled and within families."""
+def _control_dots(
+    block: SubFigure, rows: pd.DataFrame, names: Sequence[str], rest: int, ask: Ask
+) -> None:
+    """Kendall's tau of these metrics, trained and untrained, pooled and within families."""
     axes = block.subplots(1, 2, sharey=True)
     colour = {"trained": PALETTE[0], "untrained": PALETTE[1]}
     for ax, scope in zip(axes, ("pooled", "within"), strict=True):
@@ -1332,7 +1424,9 @@ def _control_dots(block: SubFigure, rows: pd.DataFrame, names: Sequence[str], as
         sns.despine(ax=ax, left=True)
         ax.set_title("pooled" if scope == "pooled" else "within families", size=SMALL)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 0)))
-    block.supxlabel(f"Kendall's τ, {100 * ask.confidence:g} % interval", size=BASE)
+    text = f"Kendall's τ, {100 * ask.confidence:g} % interval"
+    text += f"\n{_many(rest, 'more metric')} not shown" if rest else ""
+    block.supxlabel(text, size=BASE)
     handles = [
         _handle(colour["trained"], "o", "trained", size=3.2),
         _handle(colour["untrained"], "o", "untrained", hollow=True, size=3.2),
@@ -1366,8 +1460,8 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
     title = f"{part.full_name(parts)}: "
     title += f"{_many(part.models['model'].nunique(), 'model')}; "
     title += f"Kendall's τ with {100 * ask.confidence:g} % interval, the theory expects τ < 0"
-    columns = 3 if look.wide_mm >= 120 else 1
-    figure = _figure(look.wide_mm, 62 if columns == 3 else 175)
+    columns = 3 if look.wide_mm >= BESIDE_MM else 1
+    figure = _figure(look, look.wide_mm, 62 if columns == 3 else 175)
     _header(figure, _wrapped(title, look.wide_mm - 4, 7.8), [], look.wide_mm)
     axes = figure.subplots(3 // columns, columns)
     known = part.models[part.models[metric].notna()]
@@ -1496,7 +1590,7 @@ def training(look: Look, ask: Ask, models: pd.DataFrame, layers: pd.DataFrame) -
     marks = family_look(shown)
     quality, values = _quality_of_runs(table[table["run"].isin(shown)], ask.primary_quality)
     heights = [44, 20] if len(values) else [44]
-    figure = _figure(look.width_mm, sum(heights) + 22)
+    figure = _figure(look, look.width_mm, sum(heights) + 22, NARROW_SHARE)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     ax = panels[0, 0]
     for guide in BAND:
@@ -1638,7 +1732,7 @@ def _apart(places: Sequence[float], gap: float) -> list[float]:
     return [mean + i * gap for i, mean in enumerate(means)]
 
 
-def _clipped(name: str, length: int) -> str:
+def _clipped(name: str, length: int = LONGEST) -> str:
     """A name's beginning and end where it is long: runs often differ only there."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"

@@ -26,6 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from atlas.figures import (
     _FOREST,
+    BESIDE_MM,
     GREY,
     INK,
     LEAST,
@@ -34,9 +35,11 @@ from atlas.figures import (
     PALE,
     PARTITION,
     SMALL,
+    SQUEEZE,
     Ask,
     Label,
     Look,
+    _clipped,
     _count,
     _figure,
     _footer,
@@ -46,6 +49,7 @@ from atlas.figures import (
     _many,
     _missing,
     _models,
+    _most_panels,
     _place,
     _row,
     _say,
@@ -58,7 +62,9 @@ from atlas.figures import (
     metric_label,
     number,
     quality_label,
+    tallest,
 )
+from atlas.parts import primary_quality
 from atlas.recipes import is_reference
 
 ALTERNATIVES = {
@@ -159,8 +165,8 @@ TOGETHER = "all"
 
 TAU = ["n", "kendall", "kendall_low", "kendall_high"]
 ALPHA = "alpha"
-ROW_MM, BESIDE_MM = 2.8, 120
-"""Height of a row of a forest; from which width on panels stand side by side."""
+ROW_MM, LEAST_ROW_MM = 2.8, 2.3
+"""Height of a row of a forest, and how little it may be."""
 
 INCH_MM = 25.4
 
@@ -229,14 +235,13 @@ def _rows(groups: Mapping[str, Mapping[str, str]], present: Iterable[str]) -> li
 def _qualities(table: pd.DataFrame, ask: Ask) -> list[Part]:
     """The partitions and their rows about the primary quality, those with most models first.
 
-    A partition that has error instead of accuracy shows its error, and one that is about several
-    qualities (collections together) names none; controls are none.
+    A partition without it shows its own primary one, and one that is about several qualities
+    (collections together) names none; controls are none.
     """
     parts = []
     table = table[~table["collection"].isin(list(ask.controls))]
     for key, group in table.groupby(PARTITION, sort=True):
-        present, wanted = set(group["quality_metric"]), ask.primary_quality
-        chosen = "error" if wanted == "accuracy" and wanted not in present else wanted
+        chosen = primary_quality(group["quality_metric"], ask.primary_quality)
         rows = group[group["quality_metric"].isin([chosen, ""])]
         if len(rows):
             parts.append((key, rows))
@@ -250,6 +255,7 @@ def _title(
     collection, dataset, version = key
     several = len({other[2] for other, _ in parts if other[:2] == key[:2]}) > 1
     name = (collection or "no collection") + (f" ({dataset})" if dataset else "")
+    name = _clipped(name, 44)  # beside the names of the rows there is room for no more
     name += f", weightwatcher {version}" if several else ""
     quality = rows["quality_metric"].iloc[0] if ask else ""
     other = ask and quality not in ("", ask.primary_quality)
@@ -259,6 +265,30 @@ def _title(
 def _word(quality: str) -> str:
     """A quality in a sentence."""
     return re.split(r" \(|,", quality_label(quality))[0]
+
+
+def _forest_size(
+    look: Look, blocks: Sequence[Block], panels: int, extra_mm: float, row_mm: float
+) -> tuple[float, float]:
+    """Width and height in mm of a figure of `_forest` with rows of this height."""
+    lines = 1 if look.wide_mm >= BESIDE_MM else panels
+    units = sum(len(block.rows) + 0.4 for block in blocks) * lines
+    width = look.wide_mm if panels > 1 else max(look.width_mm, min(look.wide_mm, 110))
+    return width, row_mm * units + 12.5 * len(blocks) * lines + extra_mm
+
+
+def _forest_room(
+    look: Look, blocks: Sequence[Block], panels: int, extra_mm: float
+) -> tuple[int, int]:
+    """How many of the blocks, and of their panels, the page holds: the last give way first."""
+
+    def fits(some: int, beside: int) -> bool:
+        width, height = _forest_size(look, blocks[:some], beside, extra_mm, LEAST_ROW_MM)
+        return height <= tallest(look, width)
+
+    choices = [(some, panels) for some in range(len(blocks), 0, -1)]
+    choices += [(1, beside) for beside in range(panels - 1, 0, -1)]
+    return next((choice for choice in choices if fits(*choice)), choices[-1])
 
 
 def _forest(
@@ -271,8 +301,7 @@ def _forest(
     beside = panels if look.wide_mm >= BESIDE_MM else 1
     lines = [block for block in blocks for _ in range(panels // beside)]
     units = [len(block.rows) + 0.4 for block in lines]
-    width = look.wide_mm if panels > 1 else max(look.width_mm, min(look.wide_mm, 110))
-    figure = _figure(width, ROW_MM * sum(units) + 12.5 * len(lines) + extra_mm)
+    figure = _figure(look, *_forest_size(look, blocks, panels, extra_mm, ROW_MM))
     grid = figure.subplots(len(lines), beside, height_ratios=units, squeeze=False)
     axes = list(grid.flat)
     for index, ax in enumerate(axes):
@@ -450,6 +479,9 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
         blocks.append(Block(_title(key, rows, parts, ask), names, rows))
     shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     panels = [name for name in COMPARISONS if (shown["comparison"] == name).any()]
+    some, beside = _forest_room(look, blocks, len(panels), 24)
+    blocks, panels, no_room = blocks[:some], panels[:beside], panels[beside:]
+    shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     figure, axes = _forest(look, blocks, len(panels), 24)
     width = figure.get_figwidth() * INCH_MM
     title = "Does another way to compute alpha bring the correlation back? "
@@ -474,7 +506,8 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     notes = ["* differs from alpha: the interval of the difference excludes 0"] * int(
         values["differs"].any()
     )
-    rest = [_title(key, rows, parts, None) for key, rows in parts[MAX_BLOCKS:]]
+    notes += [f"no room for {COMPARISONS[name]}" for name in no_room]
+    rest = [_title(key, rows, parts, None) for key, rows in parts[len(blocks) :]]
     if rest:
         names = textwrap.shorten(", ".join(rest), 100, placeholder=" …")
         notes.append(f"{len(rest)} more with fewer models not shown: {names}")
@@ -569,6 +602,10 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     present = set(zip(shown["level"], shown["comparison"], strict=True))
     panels = [level for level in LEVELS if level in present][:MOST_LEVELS]
+    some, beside = _forest_room(look, blocks, len(panels), 34)
+    left_out = [block.title for block in blocks[some:]]
+    blocks, panels, no_room = blocks[:some], panels[:beside], panels[beside:]
+    shown = pd.concat([block.table[block.table["known"]] for block in blocks])
     figure, axes = _forest(look, blocks, len(panels), 34)
     width = figure.get_figwidth() * INCH_MM
     title = (
@@ -604,6 +641,8 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     notes = ["numbers at the right: n where it is smaller"] * smaller
     if len(values) < len(shown):
         notes.append("η²: share of the variance that lies between the categories")
+    notes += [f"no room for {COMPARISONS[name]} of each {level}" for level, name in no_room]
+    notes += [f"no room for {title}" for title in left_out]
     notes += _without_value(blocks, TRAITS, "candidate")
     rest = len(single) - 1
     if rest > 0:
@@ -683,18 +722,23 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
     nulls = [
         name for name in NULLS if any(parts[key][columns[name]].notna().any() for key in chosen)
     ]
-    beside = len(nulls) if look.wide_mm >= BESIDE_MM else 1
+    cells = [(key, null) for key in chosen for null in nulls]
+    beside = min(2, len(cells)) if look.wide_mm >= BESIDE_MM else 1
     width = look.wide_mm if beside > 1 else look.width_mm
-    lines = len(chosen) * len(nulls) // beside
-    figure = _figure(width, 60 * lines + 24)
+    room = int((tallest(look, width) - 24) // (60 * SQUEEZE)) * beside // len(nulls)
+    chosen = chosen[: max(1, room)]
+    cells = cells[: len(chosen) * len(nulls)]
+    lines = math.ceil(len(cells) / beside)
+    figure = _figure(look, width, 60 * lines + 24)
     title = "How much of alpha is the shape of the matrices alone? Each variant's alpha against "
     title += "that of noise"
     _header(figure, _wrapped(title, width - 4, 7.8), [], width)
     axes = list(figure.subplots(lines, beside, squeeze=False).flat)
     labels: list[Label] = []
     hollow = fitted = False
-    cells = [(key, null) for key in chosen for null in nulls]
-    for ax, (key, null) in zip(axes, cells, strict=True):
+    for ax in axes[len(cells) :]:
+        ax.set_axis_off()
+    for ax, (key, null) in zip(axes, cells, strict=False):
         mine = [name for name, reference in ask.controls.items() if reference == key[0]]
         same = (table[PARTITION[1:]] == list(key[1:])).all(axis=1)
         untrained = _variants(table[table["collection"].isin(mine) & same], ask)
@@ -705,7 +749,8 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
         fitted |= _fit_line(ax, parts[key][columns[null]], rows, limits)
         hollow |= len(untrained) > 0
         name = _title(key, rows, [(other, rows) for other in chosen], None)
-        _second_line(ax, f"{name}: {NULLS[null]}", _shared(rows))
+        heading = _wrapped(f"{name}: {NULLS[null]}", width / beside - 14, 7.8)
+        _second_line(ax, heading, _shared(rows))
         first = ax.get_subplotspec().is_first_col()
         ax.set(xlabel=f"alpha of {NULLS[null]}", ylabel="alpha of the network" if first else "")
     handles = [_handle(GREY, "o", "variant", size=3.6)]
@@ -835,7 +880,8 @@ def traits(look: Look, ask: Ask, traits: pd.DataFrame) -> Figure:
     for key, rows in parts:
         first.setdefault(key[0], rows)
     points = pd.concat(first.values(), ignore_index=True) if first else table.iloc[:0]
-    varied = [name for name in RAW if points[name].nunique() > 1][:MOST_PANELS]
+    most = min(MOST_PANELS, _most_panels(look, 42, 22))
+    varied = [name for name in RAW if points[name].nunique() > 1][:most]
     if not varied:
         text = "Fewer than two families have a correlation of their own and traits that differ: "
         return _missing(look.wide_mm, text + "nothing to set against each other.")
@@ -871,7 +917,9 @@ def traits(look: Look, ask: Ask, traits: pd.DataFrame) -> Figure:
         ax.tick_params(labelleft=left)
     handles = []
     if several and len(first) <= MAX_LEGEND:
-        handles = [_handle(*marks[name], name or "no collection") for name in sorted(first)]
+        handles = [
+            _handle(*marks[name], _clipped(name) or "no collection") for name in sorted(first)
+        ]
     of = "" if several else f" of {_title(*parts[0], parts, ask)}"
     notes = [_many(len(points), "family") + of, "larger markers: more independent models"]
     notes.append("shaded: τ < 0, as the theory expects")

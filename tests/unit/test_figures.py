@@ -13,7 +13,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from PIL import Image
 
+import draw_overview
 from atlas import figures, figures_why, statistics
 from atlas.tables_read import read_table
 
@@ -258,6 +261,17 @@ def words(figure: Any) -> str:
     return " ".join(" ".join(text.get_text().split()) for text in texts(figure))
 
 
+def printed(name: str, figure: Any) -> float:
+    """How tall a figure is in the PDF, in mm: its share of the width is in the paper's text."""
+    paper = Path(__file__).parents[2] / "paper"
+    text = "".join(
+        path.read_text("utf-8") for path in [*paper.glob("parts/*"), *paper.glob("*.qmd")]
+    )
+    (share,) = re.findall(rf"\(figures/{name}\.svg\){{#\S+ width=(\d+)%", text)
+    width, height = figure.get_size_inches()
+    return 158 * int(share) / 100 * height / width
+
+
 def tau_of(table: pd.DataFrame, **labels: str) -> str:
     """How Kendall's tau of one row of a table is to be written."""
     chosen = table[(table["treatment"] == "dropped") & (table["metric"] == "alpha")]
@@ -328,7 +342,8 @@ def test_text_is_legible_and_inside_the_figure(name, look):
     figure = drawn(name, "default" if look.wide_mm > 100 else "small", look)
     width, height = figure.get_size_inches() * 25.4
     assert width == pytest.approx(look.width_mm) or width == pytest.approx(look.wide_mm)
-    assert height < 240 or look.wide_mm < 100
+    assert printed(name, figure) <= 210.1 or look.wide_mm < 100
+    assert height <= 210.1 or look.wide_mm > 100
     shown = texts(figure)
     sizes = {text.get_fontsize() for text in shown}
     assert min(sizes) >= 6 and max(sizes) <= 8
@@ -339,6 +354,103 @@ def test_text_is_legible_and_inside_the_figure(name, look):
             continue
         assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()
         assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+
+
+LONG = "a-name-as-long-as-some-are-of-family-"
+
+
+@functools.cache
+def large() -> dict[str, pd.DataFrame]:
+    """Sixty families with long names in thirty collections, and thirty metrics besides."""
+    few = [zoo(tuple(f"{LONG}{i}-{j}" for j in range(2)), ("baseline",), (0,)) for i in range(29)]
+    many = zoo(tuple(f"{LONG}{j:02d}" for j in range(60)), RECIPES, (0,))
+    parts = [part.assign(collection=f"collection-{LONG}{i}") for i, part in enumerate(few)]
+    untrained = many[many["recipe"] == "baseline"].assign(recipe="untrained", collection="none")
+    untrained["model"] = "untrained-" + untrained["model"]
+    models = pd.concat([many, *parts, untrained], ignore_index=True)
+    models = models[models["quality_metric"] == "accuracy"]
+    extra = [f"metric_{i:02d}" for i in range(60)]
+    models = models.assign(**{name: models["alpha"] * (i + 1) for i, name in enumerate(extra)})
+    rows, checked = [], []
+    labels = dict.fromkeys(figures.ESTIMATE_TEXT, "") | {"treatment": "dropped"}
+    labels |= {"metric": "alpha", "quality_metric": "accuracy", "dataset": "mnist-1d"}
+    labels |= {"weightwatcher_version": "0.7.7"}
+    rng = np.random.default_rng(2)
+    for collection, own in models[models["collection"] != "none"].groupby("collection"):
+        scopes = [("a", "pooled", ""), ("b", "within", ""), ("c", "within", "")]
+        scopes += [("b", "family", family) for family in own["family"].unique()]
+        for comparison, scope, family in scopes:
+            tau = rng.uniform(-0.8, 0.2)
+            row = labels | {"collection": collection, "comparison": comparison, "scope": scope}
+            row |= {"family": family, "n": len(own) // (10 if family else 1), "kendall": tau}
+            low = tau - 0.2 if len(rows) % 3 or not family else np.nan
+            rows.append(row | {"kendall_low": low, "kendall_high": low + 0.4})
+    for metric, relation, scope in itertools.product(
+        extra, ("trained", "untrained"), ("pooled", "within")
+    ):
+        row = labels | {"collection": "none", "reference": "zoo", "metric": metric, "scope": scope}
+        row |= {"relation": relation, "n": 180, "kendall": -0.2}
+        checked.append(row | {"kendall_low": -0.4, "kendall_high": 0.1})
+    models = models.assign(run=models["model"].str[:-2], step=rng.integers(0, 9, len(models)))
+    found = {"models": models, "layers": layers_of(models)}
+    return found | {"correlations": pd.DataFrame(rows), "controls": pd.DataFrame(checked)}
+
+
+GROWING = ("quality_metrics", "within_families", "forest", "alpha_depth", "controls", "training")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [
+        *((name, figures.Look(dpi=60)) for name in GROWING),
+        ("alpha_depth", figures.Look(85, 130, 60)),
+    ],
+)
+def test_a_figure_of_a_large_study_fits_the_page_and_says_what_is_left_out(name, look):
+    given = {table: large()[table] for table in TABLES[name]}
+    most = 60 if name == "controls" else 30
+    metrics = ["alpha", *(f"metric_{i:02d}" for i in range(most))]
+    ask = ASK | {"metrics": metrics, "controls": {"none": "zoo"}}
+    figure = figures.draw(name, given, look, ask)
+    with figures.style():
+        figure.draw_without_rendering()
+    assert printed(name, figure) <= 210.1
+    page = figure.bbox.padded(1)
+    for text in texts(figure):
+        box = text.get_window_extent()
+        if not text.get_clip_on():
+            assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()
+            assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+    for ax in figure.findobj(matplotlib.axes.Axes):
+        assert ax.get_window_extent().height / figure.dpi * 25.4 > 12  # something is to be seen
+    assert "not shown" in words(figure).lower()
+
+
+def test_the_forest_keeps_what_the_text_is_about_then_rows_with_an_interval():
+    figure = figures.draw("forest", {"correlations": large()["correlations"]}, figures.Look(), ASK)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert {"all models", "within families", "within variants"} <= set(names)
+    assert "hollow" not in words(figure) and "too few for an interval" not in words(figure)
+    shown = re.search(
+        r"(\d+) rows without an interval or with fewer models not shown", words(figure)
+    )
+    assert int(shown[1]) == len(large()["correlations"]) - len(names)
+
+
+def test_a_collection_without_the_primary_quality_shows_its_own():
+    language = lite().assign(collection="gpt", quality_metric="perplexity", dataset="wikitext")
+    models = pd.concat([zoo(FAMILIES[:2]), language], ignore_index=True)
+    given = {"models": models, "correlations": statistics.correlations(models, OPTIONS)}
+    assert "perplexity, low on top" in words(
+        figures.draw("quality_metrics", given, figures.Look(), ASK)
+    )
+    assert "perplexity" in words(figures.draw("within_families", given, figures.Look(), ASK))
+    assert "gpt (wikitext)" in words(
+        figures.draw("forest", {"correlations": given["correlations"]}, figures.Look(), ASK)
+    )
+    gap = words(figures.draw("generalization_gap", given, figures.Look(), ASK))
+    assert "gpt" not in gap and "zoo" in gap
 
 
 @pytest.mark.parametrize("name", figures.DRAWN)
@@ -662,3 +774,40 @@ def test_unknown_figures_and_options_are_errors():
         figures.draw("pie", {}, figures.Look(), {})
     with pytest.raises(TypeError):
         figures.draw("forest", tables("forest"), figures.Look(), {"colour": "red"})
+
+
+# --- the picture in the README --------------------------------------------------------------------
+
+
+def test_the_overview_in_the_readme_is_the_default_study_as_it_is():
+    root = Path(__file__).parents[2]
+    found = draw_overview.drawn_from(root / "docs" / "overview.png")
+    assert found == draw_overview.inputs(root), "make overview draws it anew"
+
+
+def test_the_overview_is_drawn_from_the_study_and_notices_another_list_or_option(tmp_path):
+    config = {"study": "s", "models": ["m.csv"], "statistics": {"seed": 1}, "title": "one"}
+    (tmp_path / "m.csv").write_text("model\na\n")
+    for folder in ("docs", "results/s/figures"):
+        (tmp_path / folder).mkdir(parents=True)
+    figures.save(
+        fresh("overview", "small"),
+        tmp_path / "a.svg",
+        tmp_path / "results/s/figures/overview.png",
+        60,
+    )
+    picture = tmp_path / "docs" / "overview.png"
+
+    def stale(**change: Any) -> bool:
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | change))
+        return draw_overview.drawn_from(picture) != draw_overview.inputs(tmp_path)
+
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    draw_overview.draw_overview(tmp_path)
+    with Image.open(picture) as image:
+        assert image.width == draw_overview.WIDTH
+        assert image.convert("L").getextrema()[0] < 80  # something is drawn
+    assert not stale() and not stale(title="another")
+    assert stale(statistics={"seed": 2}) and stale(zoo={"seeds": [0]})
+    (tmp_path / "m.csv").write_text("model\nb\n")
+    assert stale()

@@ -357,6 +357,51 @@ def test_text_is_legible_and_inside_the_figure(name, kind):
         assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
 
 
+LONG = "a-name-as-long-as-some-are-of-"
+LARGE = tuple(f"{LONG}collection-{i:02d}" for i in range(30))
+SIXTY = tuple(f"{LONG}family-{i:02d}" for i in range(60))
+
+
+@functools.cache
+def large() -> dict[str, pd.DataFrame]:
+    """Thirty collections and sixty families with long names."""
+    models = [of_models(LARGE[:1], SIXTY), of_models(LARGE[1:], SIXTY[:2])]
+    return {
+        "alternatives": of_alternatives(LARGE, 600),
+        "explanations": of_explanations((*((name, 9) for name in LARGE), ("all", 60))),
+        "models": pd.concat(models, ignore_index=True),
+        "shape": of_shape(LARGE),
+        "traits": of_traits(LARGE, SIXTY[:2]),
+    }
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("only", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_of_a_large_study_fits_the_page(name, only):
+    """Also where there is one comparison, level or null only, and the figure is not as wide."""
+    given = {table: large()[table] for table in TABLES[name]}
+    if only:
+        given = {
+            t: rows[rows["comparison"] == "b"] if "comparison" in rows else rows
+            for t, rows in given.items()
+        }
+        if name == "shape":
+            given["models"] = given["models"].drop(columns="alpha_shuffled")
+    figure = figures.draw(name, given, figures.Look(dpi=60), ASK)
+    with figures.style():
+        figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    assert 158 * height / width <= 210.1  # all of them are as wide as the text
+    page = figure.bbox.padded(1)
+    for text in texts(figure):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+    if name != "traits":  # which shows all collections
+        assert "not shown" in words(figure)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_narrow_page_has_the_same_words(name):
     look = figures.Look(70, 70, 60)

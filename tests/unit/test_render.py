@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 from pypdf import PdfReader
 
 from atlas import render as module
@@ -339,6 +340,24 @@ def test_images_are_embedded_as_they_are(page):
     assert {base64.b64decode(src.split(";base64,")[1]) for src in sources} == originals
     kinds = [src.split(";")[0] for src in sources]
     assert set(kinds) == {"data:image/png", "data:image/svg+xml"}
+
+
+@pytest.mark.parametrize("height", [900, 9000])
+def test_an_image_taller_than_the_page_is_shown_whole(write, height):
+    """The matrix in which the PDF draws an image has its size in points."""
+    png = io.BytesIO()
+    Image.new("L", (300, height)).save(png, "png")
+    paper = write("![A](tall.png){#fig-a width=100%}\n")
+    (paper.parent / "tall.png").write_bytes(png.getvalue())
+    matrices = []
+
+    def note(operator, _arguments, matrix, _text) -> None:
+        if operator == b"Do":
+            matrices.append(matrix)
+
+    for page in PdfReader(io.BytesIO(make(paper, "typst"))).pages:
+        page.extract_text(visitor_operand_before=note)
+    assert matrices and max(abs(matrix[3]) / 72 * 25.4 for matrix in matrices) <= 210.5
 
 
 def test_html_is_one_file_without_external_resources(page):

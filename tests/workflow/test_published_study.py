@@ -1,10 +1,13 @@
 """The study of published results as a whole, and the numbers by which its way in is checked."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
+from pypdf import PdfReader
 
 MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
 STUDY = ("--configfile", "studies/published.yaml")
@@ -90,6 +93,47 @@ def test_a_b_are_answered_on_more_than_350_models(published):
     assert (
         sum(int(row["n"]) for key, row in found.items() if key[2] == "b" and row["kendall"]) > 300
     )
+
+
+def test_every_figure_fits_the_page(published):
+    """The built-in renderer's text block is 158 mm wide and 243 mm high; captions are beneath."""
+    source = published.path / "results" / "published" / "paper" / "source"
+    parts = [*source.glob("*.qmd"), *source.rglob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in parts)
+    shown = dict(re.findall(r"\(figures/(\w+)\.svg\)\{#\S+ width=(\d+)%", text))
+    assert {"forest", "quality_metrics", "within_families"} <= set(shown)
+    for name, share in shown.items():
+        svg = (source / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        width, height = map(
+            float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
+        )
+        with Image.open(published.path / "results/published/figures" / f"{name}.png") as png:
+            assert png.height / png.width == pytest.approx(height / width, rel=0.01)
+        assert 158 * int(share) / 100 * height / width <= 210.1, name
+
+
+def test_every_figure_in_the_pdf_lies_between_the_margins(published):
+    """What a figure draws first is its white ground, the largest shape on its page."""
+    grounds, path = [], []
+
+    def note(operator, arguments, matrix, _text):
+        a, b, c, d, e, f = matrix
+        if operator == b"m":
+            path.clear()
+        if operator in (b"m", b"l"):
+            x, y = map(float, arguments)
+            path.append((a * x + c * y + e, b * x + d * y + f))
+        elif operator in (b"f", b"f*", b"n") and path:
+            xs, ys = ([value / 72 * 25.4 for value in some] for some in zip(*path, strict=True))
+            if max(xs) - min(xs) > 50 and max(ys) - min(ys) > 50:
+                grounds.append((min(xs), max(xs), min(ys), max(ys)))
+            path.clear()
+
+    for page in PdfReader(published.path / "results/published/paper/paper.pdf").pages:
+        page.extract_text(visitor_operand_before=note)
+    assert any(top - bottom > 200 for *_, bottom, top in grounds)  # the large figures are seen
+    for left, right, bottom, top in grounds:
+        assert left > 25.9 and right < 184.1 and bottom > 27.9 and top < 271.1
 
 
 def test_a_second_run_does_nothing(published):
