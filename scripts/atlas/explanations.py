@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from atlas.parts import primary_quality
 from atlas.statistics import (
     BCA_FROM,
     DIGITS,
@@ -646,9 +647,8 @@ def _first_quality(
     qualities: dict[tuple[str, ...], list[str]] = {}
     for partition, quality in pairs:
         qualities.setdefault(partition, []).append(quality)
-    order = (options.primary_quality, "error")
     return {
-        partition: next((q for q in order if q in names), min(names))
+        partition: primary_quality(names, options.primary_quality)
         for partition, names in qualities.items()
     }
 

@@ -22,11 +22,11 @@ from atlas.markdown import (
     escape,
     percent,
 )
+from atlas.parts import Partition, partition_of, primary_quality
 from atlas.wording import Answer, Finding, judge, judge_beyond
 
 Row = Mapping[str, str]
 Rows = Sequence[Row]
-Partition = tuple[str, str, str]  # collection, data set, weightwatcher's version
 
 TREATMENTS = ("dropped", "stored")
 STATISTICS = (
@@ -139,16 +139,13 @@ class Study:
 
     def quality(self, partition: Partition) -> str:
         """The quality that claims about a partition are about; "" where no model has any."""
-        metrics = {
+        present = (
             row["quality_metric"]
             for model in self.partitions[partition]
             for row in self.by_model[model["model"]]
-            if row["quality_metric"] and partition_of(row) == partition
-        }
-        for name in (self.options["primary_quality"], "error", *sorted(metrics)):
-            if name in metrics:
-                return name
-        return ""
+            if partition_of(row) == partition
+        )
+        return primary_quality(present, self.options["primary_quality"])
 
     @cached_property
     def _index(self) -> dict[tuple[str, ...], Row]:
@@ -285,11 +282,6 @@ class Study:
             and row["quality_metric"]
             == qualities.get((row["reference"], row["dataset"], row["weightwatcher_version"]))
         ]
-
-
-def partition_of(row: Row) -> Partition:
-    """What is never pooled: collection, data set and weightwatcher's version of a row."""
-    return row["collection"], row["dataset"], row["weightwatcher_version"]
 
 
 def value(row: Row | None, column: str) -> float | None:

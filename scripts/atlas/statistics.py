@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
+from atlas.parts import primary_quality
 from atlas.recipes import has_reference, is_reference
 
 Array = NDArray[Any]
@@ -868,8 +869,7 @@ def _adjust(rows: list[dict[str, Any]], options: Options) -> list[dict[str, Any]
     tested = table["kendall_p"].notna() & (table["metric"] != SIZE) & ~copied
     primary = pd.Series(False, index=table.index)
     for _, part in table.groupby(PARTITION):
-        qualities = set(part["quality_metric"])
-        quality = options.primary_quality if options.primary_quality in qualities else "error"
+        quality = primary_quality(part["quality_metric"], options.primary_quality)
         primary[part.index] = (
             (part["scope"] == "family")
             & (part["metric"] == options.primary_metric)

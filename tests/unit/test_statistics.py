@@ -518,6 +518,29 @@ def test_multiplicity():
     assert size["kendall_p_holm"].isna().all() and size["kendall_p_bh"].isna().all()
 
 
+def test_a_collection_s_own_primary_quality_is_corrected_over_its_families():
+    """Beside a collection with accuracies, one that has perplexities has claims about these."""
+    rng = np.random.default_rng(4)
+    parts = {
+        "images": several(
+            {f"f{i}": (np.arange(6.0), rng.permutation(np.arange(6.0))) for i in range(3)}
+        ),
+        "words": several(
+            {f"g{i}": (np.arange(6.0), rng.permutation(np.arange(6.0))) for i in range(3)}
+        ),
+    }
+    for name, part in parts.items():
+        part["collection"], part["model"] = name, name + part["model"]
+    parts["words"]["quality_metric"] = "perplexity"
+    found = correlations(pd.concat(parts.values(), ignore_index=True), QUICK)
+    claims = found.query("scope == 'family' and metric == 'alpha' and treatment == 'dropped'")
+    assert claims.groupby("collection")["kendall_p_holm"].count().to_dict() == {
+        "images": 3,
+        "words": 3,
+    }
+    assert claims["kendall_p_bh"].isna().all()
+
+
 # --- tables beside the correlations ---------------------------------------------------------
 
 
