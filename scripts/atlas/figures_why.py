@@ -66,6 +66,7 @@ from atlas.figures import (
 )
 from atlas.parts import primary_quality
 from atlas.recipes import is_reference
+from atlas.wording import level_of
 
 ALTERNATIVES = {
     "how layers are averaged and chosen": {
@@ -384,7 +385,7 @@ def _decided(table: pd.DataFrame, p: str, ask: Ask) -> pd.Series:
     clear |= (table["kendall"].abs() > 1 - 1e-9) & table["interval"].isin(["bca", "fisher-z"])
     if "kind" in table:
         clear |= table["kind"] == "category"
-    return clear & (table[p] <= 1 - ask.confidence + 1e-12)
+    return clear & (table[p] <= level_of(ask.confidence))
 
 
 def _estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:

@@ -136,7 +136,7 @@ def variables(study: Study) -> dict[str, str]:
         "verdict_b": wording.verdict("b", answers, study.confidence),
         "verdict_c": wording.verdict("c", answers, study.confidence),
         "verdict_size": wording.verdict_size(answers),
-        "verdict_families": wording.verdict_families(answers, 1 - study.confidence),
+        "verdict_families": wording.verdict_families(answers, wording.level_of(study.confidence)),
         "verdict_treatment": wording.verdict_treatment(answers),
         "verdict_controls": wording.verdict_controls(findings, study.metric),
         "verdict_overall": wording.verdict_overall(answers),
@@ -509,7 +509,7 @@ def _together(study: Study, partition: Partition, comparison: str) -> list[str]:
         said.append(
             f"The mean of their Pearson correlations, {number(mean)}, is further from zero than "
             f"chance explains ({p_equation('p', p)})."
-            if p <= 1 - study.confidence
+            if p <= wording.level_of(study.confidence)
             else f"The mean of their Pearson correlations, {number(mean)}, is compatible with chance "
             f"({p_equation('p', p)})."
         )
@@ -524,7 +524,7 @@ def _together(study: Study, partition: Partition, comparison: str) -> list[str]:
         if q_p is not None:
             differ = (
                 f"The {noun} differ by more than chance"
-                if q_p <= 1 - study.confidence
+                if q_p <= wording.level_of(study.confidence)
                 else f"A difference between the {noun} beyond chance is not found"
             )
             said.append(f"{differ} (I² = {number(i2, 0)}%, {p_equation('p', q_p)}).")

@@ -74,12 +74,17 @@ class Finding:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
+def level_of(confidence: float) -> float:
+    """The largest p value that decides, without the rounding that 1 - 0.9 leaves."""
+    return round(1 - confidence, 12)
+
+
 def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall") -> Finding:
     """The finding of one row of the statistics; None is a comparison that the study does not have.
 
     A correlation of plus or minus 1 has no interval where one was tried: its p value decides.
     """
-    level = 1 - confidence
+    level = level_of(confidence)
     if row is None:
         return Finding(Outcome.NONE, level=level, note="the study has no models for it")
     value = {

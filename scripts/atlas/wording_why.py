@@ -29,6 +29,7 @@ from atlas.wording import (
     Outcome,
     Text,
     first,
+    level_of,
     metric_of,
     numbers,
 )
@@ -141,7 +142,7 @@ def effect(
         low, high = (value if math.isnan(bound) else bound for bound in (low, high))
     if not (math.isfinite(low) and math.isfinite(high)):
         return Effect(Outcome.FEW, **facts)
-    small = p <= 1 - confidence + 1e-12 if f"{name}_p" in row else True
+    small = p <= level_of(confidence) if f"{name}_p" in row else True
     if small and high < null and value < null:
         return Effect(Outcome.NEGATIVE, **facts)
     if small and low > null and value > null:

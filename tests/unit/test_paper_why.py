@@ -70,6 +70,14 @@ def given(value, low, high, p="absent") -> dict[str, str]:
 EQUAL = {"note": "no interval for x whose resamples do not vary"}
 
 
+def test_findings_and_effects_are_decided_at_the_same_p_value():
+    """1 - 0.9 is less than 0.1 in floating point."""
+    cells = {"x": "-0.5", "x_low": "-0.7", "x_high": "-0.2", "x_p": "0.1", "interval": "bca"}
+    assert judge(cells, 0.9, "x").outcome is effect(cells, "x", 0.9).outcome is Outcome.NEGATIVE
+    above = cells | {"x_p": "0.100001"}
+    assert judge(above, 0.9, "x").outcome is effect(above, "x", 0.9).outcome is Outcome.OPEN
+
+
 @pytest.mark.parametrize(
     ("cells", "null", "outcome"),
     [
