@@ -37,8 +37,23 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from atlas import explanations, mixed, pairs, prediction, statistics
-from atlas.statistics import Options, Scope, describe, make_sample, prepare
+from atlas.statistics import (
+    alternatives,
+    baselines,
+    between_families,
+    controls,
+    correlations,
+    explanations,
+    meta,
+    mixed,
+    pairs,
+    prediction,
+    simpson,
+)
+from atlas.statistics.describe import describe
+from atlas.statistics.models import Scope, prepare
+from atlas.statistics.options import Options
+from atlas.statistics.sample import make_sample
 
 Array = NDArray[Any]
 Rng = np.random.Generator
@@ -264,7 +279,7 @@ def resembling(families: int, variants: int) -> Case:
         x, y = rng.normal(size=(2, families, 1)) + rng.normal(size=(2, families, variants))
         table = grid(x, y)
         found = {f"pooled {k}": v for k, v in three(estimates(table, options), 0.0).items()}
-        means = row_of(statistics.between_families(table, options))
+        means = row_of(between_families.between_families(table, options))
         return found | {f"between_families {k}": v for k, v in three(means, 0.0).items()}
 
     design = f"{families} families of {variants}, r = 0, half of the variance between families"
@@ -277,7 +292,7 @@ def common_recipes(variants: int, recipes: int) -> Case:
     def study(rng: Rng, options: Options) -> Findings:
         x, y = rng.normal(size=(2, 1, recipes)) + 0.7 * rng.normal(size=(2, variants, recipes))
         labels = {"variant": names("v", variants, 0, 2), "recipe": names("r", recipes, 1, 2)}
-        table = statistics.correlations(models(x, y, **labels), options)
+        table = correlations.correlations(models(x, y, **labels), options)
         row = row_of(table, comparison="c", scope="within", family="")
         return {
             "kendall bca": interval(row, "kendall", 0.0),
@@ -299,7 +314,7 @@ def beyond_size(n: int, r: float) -> Case:
         size = rng.normal(size=n)
         x, y = normal(rng, n, r) + size * np.array([[-1.0], [1.0]])
         table = models(x, y, parameters=10 ** (6 + size))
-        row = row_of(statistics.baselines(table, options), scope="family")
+        row = row_of(baselines.baselines(table, options), scope="family")
         # Correlations: alpha and quality (r - 1) / 2, with size -/+ sqrt(1/2).
         xy, xz, yz = kendall_of((r - 1) / 2), kendall_of(-math.sqrt(0.5)), kendall_of(0.5**0.5)
         found: dict[str, Interval | Test] = {
@@ -324,7 +339,7 @@ def together(k: int, mean: float, tau: float, sizes: tuple[int, int]) -> Case:
         units = rng.integers(sizes[0], sizes[1] + 1, size=k)
         r = [np.corrcoef(normal(rng, n, rho))[0, 1] for n, rho in zip(units, true[:k], strict=True)]
         groups = pd.DataFrame({"pearson": r, "n": units, "units": units})
-        row = statistics.random_effects(groups, OPTIONS.confidence)
+        row = meta.random_effects(groups, OPTIONS.confidence)
         found: dict[str, Interval | Test] = {
             "pearson hksj": interval(row, "pearson", math.tanh(mean)),
             "prediction": interval(row, "prediction", true[k]),
@@ -341,7 +356,7 @@ def mean_of_small(k: int, n: int) -> Case:
         table = grid(*normal(rng, (k, n), 0.0))
         group = table.iloc[[0]].assign(comparison="b", scope="family", metric="alpha")
         group = group.assign(treatment="dropped", pearson=math.nan, n=n, units=n)
-        return {"mean_r_p": Test(row_of(statistics.meta(table, group, options))["mean_r_p"])}
+        return {"mean_r_p": Test(row_of(meta.meta(table, group, options))["mean_r_p"])}
 
     return Case("meta", f"{k} groups of {n}, no correlation", study)
 
@@ -362,7 +377,7 @@ def paradox(families: int, variants: int, inside: float, between: float, spread:
         # Between families the variance is that inside, times 3: (inside + 3 b) / 4 = between.
         x, y = math.sqrt(3) * normal(rng, (families, 1), (4 * between - inside) / 3)
         own = np.array([normal(rng, variants, r) for r in rng.permuted(np.resize(sides, families))])
-        row = row_of(statistics.simpson(grid(x + own[:, 0], y + own[:, 1]), options))
+        row = row_of(simpson.simpson(grid(x + own[:, 0], y + own[:, 1]), options))
         found: dict[str, Interval | Test] = {"difference": interval(row, "difference", truth)}
         return found | ({} if truth else {"claimed": Test(1.0 - row["claimed"])})
 
@@ -380,7 +395,7 @@ def untrained(variants: int, r: float) -> Case:
         control = grid(before, rng.normal(size=(3, variants)), collection="u")
         table = pd.concat([trained, control.assign(model="u-" + control["model"])])
         options = replace(options, controls={"u": "c"})
-        row = row_of(statistics.controls(table, options), relation="untrained", scope="within")
+        row = row_of(controls.controls(table, options), relation="untrained", scope="within")
         return three(row, r)
 
     design = f"untrained alpha, trained quality: within 3 families of {variants}, r = {r:g}"
@@ -475,7 +490,7 @@ def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Ca
         x, hill, y = np.einsum(
             "ij,jfv->ifv", np.linalg.cholesky(matrix), rng.normal(size=(3, families, variants))
         )
-        table = explanations.alternatives(grid(x, y, hill=hill), options)
+        table = alternatives.alternatives(grid(x, y, hill=hill), options)
         found: dict[str, Interval | Test] = {}
         for comparison in "ab":
             row = row_of(table, comparison=comparison, metric="hill")

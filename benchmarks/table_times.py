@@ -8,7 +8,7 @@ two robustness variants. What weightwatcher would say of them is drawn at random
 the numbers of models and on whether values differ, and here every column that the statistics read
 differs, also the two treatments of failed fits, so no row can be copied from another.
 
-Each table is made by `atlas.tables.compute` in a fresh process, as a job of the workflow makes it,
+Each table is made by `atlas.statistics` in a fresh process, as a job of the workflow makes it,
 `--jobs` at a time. Prints seconds per table (imports included), the seconds of all, and the peak
 memory.
 """
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,12 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from atlas import tables
-from atlas.explanations import ALTERNATIVES, NUMBERS
-from atlas.statistics import SIZE, TEXT, Options
+from atlas.statistics import registry
+from atlas.statistics.alternatives import ALTERNATIVES
+from atlas.statistics.options import Options
+from atlas.statistics.traits import NUMBERS
+from atlas.tables.read import read_table
+from atlas.terms.keys import SIZE, TEXT
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = ("imagenet-1k", "imagenet-a", "imagenet-real")
@@ -70,8 +74,8 @@ def make(name: str, folder: Path, options: Options) -> tuple[str, float, int, fl
     """One table as a job: its name, seconds, rows and the process's peak memory in GB."""
     start = time.perf_counter()
     models = pd.read_csv(folder / "models.csv", dtype=dict.fromkeys(TEXT, str))
-    needed = tables.read(folder / "correlations.csv") if name in tables.FROM_CORRELATIONS else None
-    table = tables.compute(name, models, options, needed)
+    others = [read_table(folder / f"{n}.csv", missing="") for n in registry.TABLES[name][1:]]
+    table = getattr(import_module(registry.module_of(name)), name)(models, *others, options)
     table.to_csv(folder / f"{name}.csv", index=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1e9 if sys.platform == "darwin" else 1e6
@@ -83,16 +87,15 @@ def measure(folder: Path, options: Options, jobs: int) -> tuple[list[tuple], flo
     start = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
     found: list[tuple] = []
-    waiting = set(tables.TABLES)
+    waiting = set(registry.TABLES)
     with ProcessPoolExecutor(jobs, spawn, max_tasks_per_child=1) as pool:
         running: set[Future] = set()
         while waiting or running:
             done = {row[0] for row in found}
             ready = [
                 name
-                for name in tables.TABLES
-                if name in waiting
-                and (name not in tables.FROM_CORRELATIONS or "correlations" in done)
+                for name in registry.TABLES
+                if name in waiting and set(registry.TABLES[name][1:]) <= done
             ]
             for name in ready[: jobs - len(running)]:
                 running.add(pool.submit(make, name, folder, options))

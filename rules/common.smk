@@ -2,12 +2,15 @@
 
 from snakemake.exceptions import WorkflowError
 
-from atlas import published, tables
 from atlas.errors import InputError
-from atlas.files import files_of
+from atlas.figures import registry as figures
 from atlas.io import read_json
-from atlas.render import RenderError, resolve
-from atlas.study import audited, check_yaml_duplicates, has_experiments, load_study
+from atlas.paper.render import RenderError, resolve
+from atlas.statistics import registry as statistics
+from atlas.study.config import load_study
+from atlas.study.schema import check_yaml_duplicates
+from atlas.weights import published
+from atlas.weights.files import files_of
 from atlas.workflow import (
     contents_of,
     digest_of,
@@ -48,16 +51,16 @@ ATTEMPTS_FILE = Path("results/spectra/attempts.json")
 ATTEMPTS = read_json(ATTEMPTS_FILE) if ATTEMPTS_FILE.exists() else {}
 
 MODELS = list(STUDY.by_id)
-PUBLISHED = [row for row in STUDY.rows if row.source == "published"]
-WEIGHED = [row.model for row in STUDY.rows if row.source != "published"]  # those with weights
-HAS_EXPERIMENTS = bool(WEIGHED) and has_experiments(STUDY.config)
-AUDITED = audited(STUDY)
-ZOO = [row.model for row in STUDY.rows if row.source == "zoo"]
+PUBLISHED, WEIGHED, ZOO, AUDITED = STUDY.published, STUDY.weighed, STUDY.zoo, STUDY.audited
+HAS_EXPERIMENTS = STUDY.has_experiments
 
 
-def code(script):
-    """A digest of the script and the modules that it imports: an edit of one reruns the rule."""
-    return digest_of(Path(workflow.basedir) / "scripts", script)
+def code(script, *modules):
+    """A digest of the script, of modules that it loads by name, and of all that they import."""
+    try:
+        return digest_of(Path(workflow.basedir) / "scripts", script, *modules)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def versions(*packages):

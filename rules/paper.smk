@@ -45,23 +45,20 @@ PAPER_TEXTS = [
     "results_c",
 ]
 
-VARIANTS = [(row.collection, row.family, row.variant) for row in STUDY.rows if row.variant]
-COMPARES_TRAININGS = len(VARIANTS) > len(set(VARIANTS))
-
 # Sections that only some studies have, with the figures in them: paper/parts/<name>.md.
 PAPER_PARTS = {
     "audit": bool(AUDITED),
     "audited": bool(AUDITED),
-    "controls": "controls" in FIGURE_TABLES,
-    "density": "spectral_density" in FIGURE_TABLES,
+    "controls": "controls" in DRAWINGS,
+    "density": "spectral_density" in DRAWINGS,
     "experiments": HAS_EXPERIMENTS,
     "fits": bool(WEIGHED),
-    "gap": "generalization_gap" in FIGURE_TABLES,
-    "pairs": COMPARES_TRAININGS,
+    "gap": "generalization_gap" in DRAWINGS,
+    "pairs": STUDY.compares_trainings,
     "published": bool(PUBLISHED),
     "scope": bool(ZOO),
-    "shape": "shape" in FIGURE_TABLES,
-    "training": "training" in FIGURE_TABLES,
+    "shape": "shape" in DRAWINGS,
+    "training": "training" in DRAWINGS,
     "zoo": bool(ZOO),
 }
 PAPER_FILES = ["paper.qmd", "_quarto.yml", "references.bib"]
@@ -72,7 +69,7 @@ GENERATED = [
 ]
 COPIED = [
     *expand(SOURCE / "{name}", name=PAPER_FILES),
-    *expand(SOURCE / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
+    *expand(SOURCE / "figures" / "{figure}.svg", figure=DRAWINGS),
 ]
 
 
@@ -104,6 +101,7 @@ rule write_paper:
         | {"date": STUDY.config["paper"].get("date")},
         versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
         parts=list(PAPER_PARTS),
+        statistics=list(STATISTICS),
         renderer=renderer,
     message:
         "Writing the tables and sentences of the paper"
@@ -115,7 +113,7 @@ rule assemble_paper:
     """Put text, references and figures beside them: a Quarto project of its own."""
     input:
         files=expand("paper/{name}", name=PAPER_FILES),
-        figures=expand(RESULTS / "figures" / "{figure}.svg", figure=FIGURE_TABLES),
+        figures=expand(RESULTS / "figures" / "{figure}.svg", figure=DRAWINGS),
     output:
         COPIED,
     log:

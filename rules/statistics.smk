@@ -1,15 +1,12 @@
 """Correlations and what explains them: a job for each table."""
 
-STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in tables.TABLES}
+STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in statistics.TABLES}
 
 
 rule compute_statistics:
     """Compute one table of the statistics from the table of models."""
     input:
-        models=TABLES["models"],
-        correlations=lambda wildcards: (
-            STATISTICS["correlations"] if wildcards.table in tables.FROM_CORRELATIONS else []
-        ),
+        lambda wildcards: [(TABLES | STATISTICS)[n] for n in statistics.TABLES[wildcards.table]],
     output:
         RESULTS / "statistics" / "{table}.csv",
     log:
@@ -21,7 +18,7 @@ rule compute_statistics:
     conda:
         "../envs/analysis.yaml"
     params:
-        code=code("compute_statistics"),
+        code=lambda wildcards: code("compute_statistics", statistics.module_of(wildcards.table)),
         options=STUDY.config["statistics"],
         versions=versions("scipy", "statsmodels", "scikit-learn", "pandas", "numpy"),
     message:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from atlas import audit, spectra
+from atlas.fits import audit, spectra
 from atlas.io import write_csv
 from atlas.job import logged
-from atlas.tables_read import read_table
+from atlas.tables.read import read_table
 
 
 class AuditFailed(Exception):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import experiments, spectra
 from atlas.errors import KnownFailure, Unreachable
+from atlas.fits import experiments, spectra
 from atlas.io import sha256
 from atlas.job import logged, note_excluded
 

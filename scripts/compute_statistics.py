@@ -1,30 +1,33 @@
 """Compute one table of a study's statistics from its table of models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from atlas import tables
 from atlas.io import write_csv
 from atlas.job import logged, logger
-from atlas.statistics import Options
-from atlas.tables_read import read_table
+from atlas.statistics.options import Options
+from atlas.statistics.sample import significant
+from atlas.tables.read import read_table
 
 
 def compute_statistics(
-    name: str,
-    models_file: Path,
-    correlations_file: Path | None,
-    config: Mapping[str, Any],
-    out: Path,
+    name: str, inputs: Sequence[Path], config: Mapping[str, Any], out: Path
 ) -> None:
-    """Write the table of this name (of ``atlas.tables.TABLES``) to ``out``.
+    """Write the table of this name to ``out``, numbers rounded to 12 significant digits.
 
-    ``config`` is the config's ``statistics``; some tables are made from the correlations, too.
+    ``inputs`` are the tables that it is made from, in the order of ``atlas.statistics.registry``;
+    ``config`` is the config's ``statistics``.
     """
-    correlations = read_table(correlations_file, missing="") if correlations_file else None
-    table = tables.compute(name, read_table(models_file), Options.from_config(config), correlations)
-    write_csv(out, table)
+    models, *tables = inputs
+    make = getattr(import_module(f"atlas.statistics.{name}"), name)
+    table = make(
+        read_table(models),
+        *(read_table(path, missing="") for path in tables),
+        Options.from_config(config),
+    )
+    write_csv(out, significant(table))
     logger.info("%s: %d rows", name, len(table))
 
 
@@ -32,8 +35,7 @@ if "snakemake" in globals():
     with logged(snakemake):
         compute_statistics(
             snakemake.wildcards.table,
-            Path(snakemake.input.models),
-            Path(snakemake.input.correlations) if snakemake.input.get("correlations") else None,
+            [Path(path) for path in snakemake.input],
             snakemake.params.options,
             Path(snakemake.output[0]),
         )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from atlas import published
-from atlas.download import Network
 from atlas.io import write_json
 from atlas.job import logged, logger
+from atlas.weights import published
+from atlas.weights.network import Network
 
 
 def fetch_published(name: str, network: Network, out: Path) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import experiment_fits, metrics, reference, spectra
 from atlas.errors import KnownFailure
+from atlas.fits import experiment_fits, metrics, reference, spectra
 from atlas.io import write_json, write_rows
 from atlas.job import logged, note_excluded
-from atlas.tables_read import read_rows
+from atlas.tables.read import read_rows
 
 
 def fit_layers(

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas import published
 from atlas.errors import KnownFailure
+from atlas.fits import published as fits_published
+from atlas.fits.reference import COLUMNS
 from atlas.io import read_json, write_json, write_rows
 from atlas.job import logged, note_excluded
-from atlas.reference import COLUMNS
+from atlas.weights import published
 
 
 def import_published(
@@ -31,7 +32,7 @@ def import_published(
             "weightwatcher": {"engine": f"published: {name}"},
         }
         try:
-            details, summary, about = published.read(
+            details, summary, about = fits_published.read(
                 sets[name], location, row["parameters"], missing[name]
             )
             run |= {"published": about, "status": "ok"}

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from atlas import catalogue
 from atlas.errors import InputError, KnownFailure
-from atlas.labels import METADATA, metadata, timm_labels
+from atlas.study import catalogue
+from atlas.study.labels import METADATA, metadata, timm_labels
 
 FETCHED = Path("results/fetched/timm-results")
 
@@ -19,10 +19,10 @@ def labels_folder(given: Path | None, mirror: str | None) -> Path:
     if given is not None:
         return given
     if not (FETCHED / METADATA).is_file():
-        from atlas import published
-        from atlas.download import Network
+        from atlas.weights import published as weights_published
+        from atlas.weights.network import Network
 
-        published.fetch("timm-results", FETCHED, Network(mirror=mirror))
+        weights_published.fetch("timm-results", FETCHED, Network(mirror=mirror))
     return FETCHED
 
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from atlas import zoo
 from atlas.job import logged
+from atlas.zoo import data
 
 
 def make_dataset(seed: int, out: Path) -> None:
     """Write the data set of this seed as a NumPy archive."""
-    zoo.save_dataset(zoo.dataset(seed), out)
+    data.save_dataset(data.dataset(seed), out)
 
 
 if "snakemake" in globals():

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas import merge
 from atlas.errors import InputError
-from atlas.experiment_fits import by_layer
+from atlas.fits.experiment_fits import by_layer
 from atlas.io import read_json, write_csv, write_parquet
 from atlas.job import logged, logger
-from atlas.labels import label_rows, timm_labels
-from atlas.tables_read import read_rows, read_table
+from atlas.study.labels import label_rows, timm_labels
+from atlas.tables import merge
+from atlas.tables.read import read_rows, read_table
 
 
 def merge_tables(

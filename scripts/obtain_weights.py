@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import sources
-from atlas.download import Network
 from atlas.errors import KnownFailure
 from atlas.job import logged, note_excluded
-from atlas.weights import save_failure
+from atlas.weights import sources
+from atlas.weights.network import Network
+from atlas.weights.store import save_failure
 
 
 def obtain_weights(model: str, identity: Mapping[str, Any], network: Network, out: Path) -> None:

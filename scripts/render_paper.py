@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from atlas.render import RenderError, render
+from atlas.paper.render import render
+from atlas.paper.settings import RenderError
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from atlas import spectra
+from atlas.fits import spectra
 from atlas.io import read_json, write_json
 from atlas.job import logged, logger
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from atlas import reference
 from atlas.errors import KnownFailure
+from atlas.fits import reference
 from atlas.io import write_rows
 from atlas.job import logged, logger
 
@@ -28,19 +28,19 @@ def run_weightwatcher(
 def network(identity: Mapping[str, Any], weights: Path) -> Iterator[Any]:
     """The network as weightwatcher is given it: a module, a Keras or ONNX model, a state dict."""
     if identity["source"] != "zoo":
-        from atlas.sources import readable
+        from atlas.weights.sources import readable
 
         with readable(identity, weights) as model:
             yield model
         return
     from safetensors.torch import load_file
 
-    from atlas import zoo
-    from atlas.weights import open_weights
+    from atlas.weights.store import open_weights
+    from atlas.zoo import networks
 
     open_weights(weights)
     spec = identity["zoo"]
-    module = zoo.build(spec["architecture"], spec["size"], spec["seed"])
+    module = networks.build(spec["architecture"], spec["size"], spec["seed"])
     module.load_state_dict(load_file(weights), strict=False)
     yield module.eval()
 

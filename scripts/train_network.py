@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas import zoo
 from atlas.errors import KnownFailure
 from atlas.io import write_json
 from atlas.job import logged, logger, note_excluded
-from atlas.layers import tensors_of_module
-from atlas.weights import save, save_failure
+from atlas.weights.layers import tensors_of_module
+from atlas.weights.store import save, save_failure
+from atlas.zoo import data, networks, training
 
 
 def train_network(spec: Mapping[str, Any], dataset: Path, weights: Path, qualities: Path) -> None:
@@ -17,14 +17,14 @@ def train_network(spec: Mapping[str, Any], dataset: Path, weights: Path, qualiti
 
     A training that diverges is a result: a file without tensors, and no qualities.
     """
-    module = zoo.build(spec["architecture"], spec["size"], spec["seed"])
+    module = networks.build(spec["architecture"], spec["size"], spec["seed"])
     measured: dict[str, float] = {}
     try:
-        measured = zoo.train(
-            module, zoo.load_dataset(dataset), spec["recipe"], spec["seed"], progress=logger.info
+        measured = training.train(
+            module, data.load_dataset(dataset), spec["recipe"], spec["seed"], progress=logger.info
         )
         save(weights, module.state_dict(), tensors_of_module(module))
-    except zoo.TrainingDiverged as error:
+    except training.TrainingDiverged as error:
         failure = KnownFailure("failed", str(error), "obtain")
         note_excluded(qualities.stem, "obtain", failure)
         save_failure(weights, failure)

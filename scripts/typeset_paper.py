@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from atlas.job import logged, logger
-from atlas.render import RenderError, render
+from atlas.paper.render import render
+from atlas.paper.settings import RenderError
 
 FORMATS = {"html": "html", "pdf": "typst"}
 

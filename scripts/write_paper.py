@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas import paper
-from atlas.io import read_json, write_text
+from atlas.findings.results import Results
+from atlas.io import read_cells, read_json, write_text
 from atlas.job import logged, logger
-from atlas.paper_study import STATISTICS, Study
-from atlas.tables_read import read_cells, read_table
+from atlas.paper import contents
+from atlas.tables.read import read_table
 
 
 def write_paper(
@@ -30,7 +30,7 @@ def write_paper(
     ``renderer`` the name and version of who will render it, ``parts`` the text of each section that
     only some studies have, or None where this one has not.
     """
-    study = Study(
+    study = Results(
         models=read_cells(models),
         layers=read_table(layers),
         excluded=read_cells(excluded),
@@ -42,9 +42,9 @@ def write_paper(
         renderer=renderer,
     )
     texts = {name: path.read_text("utf-8") if path else "" for name, path in parts.items()}
-    for name, text in paper.compose(study, texts).items():
+    for name, text in contents.compose(study, texts).items():
         write_text(folder / name, text)
-    for name, text in paper.variables(study).items():
+    for name, text in contents.variables(study).items():
         if name.startswith("verdict_") and not name.endswith("_de"):
             logger.info("%s: %s", name, text)
 
@@ -56,7 +56,7 @@ if "snakemake" in globals():
             Path(snakemake.input.layers),
             Path(snakemake.input.excluded),
             Path(snakemake.input.audit),
-            {name: Path(snakemake.input[name]) for name in STATISTICS},
+            {name: Path(snakemake.input[name]) for name in snakemake.params.statistics},
             [Path(path) for path in snakemake.input.runs],
             snakemake.params.config,
             snakemake.params.versions,

@@ -115,3 +115,9 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value
+
+
+def read_cells(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, every cell as the text that it is."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

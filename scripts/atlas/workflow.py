@@ -14,40 +14,53 @@ from pathlib import Path
 from typing import IO, Any
 
 from atlas.errors import InputError
-from atlas.io import sha256
-from atlas.tables_read import read_cells
+from atlas.io import read_cells, sha256
 
 METADATA = Path(".snakemake") / "metadata"
 KEPT_METADATA = Path("results") / ".metadata"
 CONTENTS = Path(".snakemake") / "contents.jsonl"
-
 _lock: IO[str] | None = None
 
 
-def code_of(scripts: Path, script: str) -> list[str]:
-    """The paths of a script and of every ``atlas`` module that it imports, directly or not.
+def code_of(scripts: Path, script: str, *modules: str) -> list[str]:
+    """The paths of a script, of ``modules`` that it loads by name, and of all that they import.
 
     Snakemake tracks a rule's script but not what it imports. Reading the imports, also those inside
-    functions, instead of listing them by hand means that none can be forgotten. Raises
-    FileNotFoundError for a script that does not exist.
+    functions, instead of listing them by hand means that none can be forgotten. A module's packages
+    are loaded before it, so their ``__init__`` belongs to it. Raises FileNotFoundError for a script
+    that does not exist, InputError for an import of ``atlas`` that leads nowhere, or whose name is
+    put together and is none of ``modules``.
     """
-    found = {scripts / f"{script}.py"}
+    start = scripts / f"{script}.py"
+    found = {start}
+    for name in modules:
+        found |= _files_of(scripts, tuple(name.split(".")), f"the rule of {script}")
     todo = list(found)
     while todo:
-        new = {scripts / "atlas" / f"{name}.py" for name in _imports(todo.pop())}
-        todo += [path for path in new - found if path.exists()]
-        found |= {path for path in new if path.exists()}
-    return sorted(path.relative_to(scripts.parent).as_posix() for path in found)
+        path = todo.pop()
+        new: set[Path] = set()
+        for target in _imports(scripts, path):
+            if target[-1].endswith("*"):
+                prefix = ".".join(target)[:-1]
+                if not any(name.startswith(prefix) for name in modules):
+                    raise InputError(
+                        f"{_shown(scripts, path)} loads {prefix}... by name: its rule must name them"
+                    )
+            else:
+                new |= _files_of(scripts, target, _shown(scripts, path))
+        todo += new - found
+        found |= new
+    return sorted(_shown(scripts, path) for path in found)
 
 
-def digest_of(scripts: Path, script: str) -> str:
+def digest_of(scripts: Path, script: str, *modules: str) -> str:
     """A digest of the contents of ``code_of``, for a rule's ``params``.
 
     As ``input`` files they would do as well, but then every one of thousands of jobs has ten more
     files that the scheduler looks at whenever a job ends: a quarter of a core on 600 jobs.
     """
     contents = hashlib.sha256()
-    for name in code_of(scripts, script):
+    for name in code_of(scripts, script, *modules):
         contents.update(name.encode() + b"\0" + _content(scripts.parent / name) + b"\0")
     return contents.hexdigest()[:16]
 
@@ -57,27 +70,77 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-@cache
-def _imports(path: Path) -> frozenset[str]:
-    """The names of the ``atlas`` modules that one file imports, at any depth of its code.
+def _shown(scripts: Path, path: Path) -> str:
+    return path.relative_to(scripts.parent).as_posix()
 
-    Imports for type checking only are no imports.
+
+def _files_of(scripts: Path, target: tuple[str, ...], who: str) -> set[Path]:
+    """The files that an import of this dotted name loads; its last part may be no module."""
+    files, folder = set(), scripts
+    for depth, part in enumerate(target):
+        if (folder / f"{part}.py").is_file():
+            # What follows is a name inside this module.
+            return files | {folder / f"{part}.py"}
+        folder = folder / part
+        if not folder.is_dir():
+            inside = folder.parent / "__init__.py"
+            if depth == len(target) - 1 and inside.is_file() and part in _names(inside):
+                return files
+            raise InputError(f"{who} imports {'.'.join(target)}, which is not there")
+        if (folder / "__init__.py").is_file():
+            files.add(folder / "__init__.py")
+    return files
+
+
+@cache
+def _names(path: Path) -> frozenset[str]:
+    """The names that a package binds itself."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name)
+    return frozenset(found)
+
+
+@cache
+def _imports(scripts: Path, path: Path) -> frozenset[tuple[str, ...]]:
+    """The dotted names in ``atlas`` that one file imports, at any depth of its code.
+
+    The last part may be a module or a name in one; it ends in ``*`` where the code puts the name
+    together. Imports for type checking only are no imports.
     """
-    names: set[str] = set()
+    names: set[tuple[str, ...]] = set()
+    package = path.relative_to(scripts).parent.parts
     todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while todo:
         node = todo.pop()
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 continue
-            case ast.ImportFrom(module="atlas", names=aliases):
-                names |= {alias.name for alias in aliases}
-            case ast.ImportFrom(module=str(module)) if module.startswith("atlas."):
-                names.add(module.split(".")[1])
+            case ast.ImportFrom(module=module, names=aliases, level=level):
+                above = package[: len(package) - level + 1] if level else ()
+                target = (*above, *(module.split(".") if module else ()))
+                # Of a package all that is asked for; a star is what its __init__ binds.
+                names |= {(*target, a.name) if a.name != "*" else target for a in aliases}
             case ast.Import(names=aliases):
-                names |= {a.name.split(".")[1] for a in aliases if a.name.startswith("atlas.")}
+                names |= {tuple(alias.name.split(".")) for alias in aliases}
+            case ast.Call(
+                func=ast.Name(id="import_module") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                names.add(tuple(name.split(".")))
+            case ast.Call(
+                func=ast.Name(id="import_module") | ast.Attribute(attr="import_module"),
+                args=[ast.JoinedStr(values=[ast.Constant(value=str(name)), *_]), *_],
+            ):
+                names.add(tuple(f"{name}*".split(".")))
         todo += ast.iter_child_nodes(node)
-    return frozenset(names)
+    return frozenset(name for name in names if name[0] == "atlas")
 
 
 def contents_of(paths: Iterable[Path], known: Path = CONTENTS) -> list[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from atlas import keras_models, metrics, reference, spectra
 from atlas.errors import KnownFailure
-from atlas.weights import save
+from atlas.fits import metrics, reference, spectra
+from atlas.weights import keras_models
+from atlas.weights.store import save
 
 OPTIONS = {"min_evals": 2, "max_evals": 15000, "max_N": 50000}
 NUMBERS = ["longname", "layer_id", "layer_type", "N", "M", "rf", "alpha", "spectral_norm"]

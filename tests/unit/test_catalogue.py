@@ -10,9 +10,11 @@ import pytest
 import test_labels
 
 import list_models
-from atlas import catalogue, published, study
 from atlas.errors import InputError, KnownFailure
-from atlas.labels import timm_labels
+from atlas.fits import published
+from atlas.study import catalogue
+from atlas.study import config as study_config
+from atlas.study.labels import timm_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "list_models.py"
@@ -98,7 +100,7 @@ def check(text, tmp_path, name):
     recipes = [row["recipe"] for row in csv.DictReader(io.StringIO(text)) if row.get("recipe")]
     if recipes:
         config["statistics"] = {"reference_recipe": recipes[0]}
-    return study.load_study(config, base=tmp_path).rows
+    return study_config.load_study(config, base=tmp_path).rows
 
 
 def test_rows_of_each_source_are_valid(labels_folder, tmp_path):

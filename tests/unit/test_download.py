@@ -15,11 +15,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))
 
-from server import Fault, Server  # noqa: E402
+from server import Fault, Server
 
-from atlas import download  # noqa: E402
-from atlas.download import DiskFull, Network, Refused, Unreachable, fetch, fetch_all  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
+from atlas.errors import (
+    KnownFailure,
+    Unreachable,
+)
+from atlas.weights import download
+from atlas.weights import network as weights_network
+from atlas.weights.download import (
+    fetch,
+    fetch_all,
+)
+from atlas.weights.network import (
+    DiskFull,
+    Network,
+    Refused,
+)
 
 PUBLISHED = ROOT.parent / "shared" / "published"
 CONTENT = hashlib.shake_128(b"weights").digest(300_000)
@@ -293,7 +305,7 @@ def test_a_server_is_asked_again_when_it_says(server, target):
     ],
 )
 def test_how_long_a_server_asks_to_wait_is_understood(headers, seconds):
-    assert download.waiting(headers) == seconds
+    assert weights_network.waiting(headers) == seconds
 
 
 def test_a_large_file_says_how_far_it_is(server, target, monkeypatch, capsys):

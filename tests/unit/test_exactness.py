@@ -7,16 +7,25 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from torch import nn  # noqa: E402
+import numpy as np
+import pandas as pd
+from torch import nn
 
-from atlas import audit, experiment_fits, metrics, reference, spectra  # noqa: E402
-from atlas.download import Network  # noqa: E402
-from atlas.layers import tensors_of_module, tensors_of_state_dict  # noqa: E402
-from atlas.paper_study import layer_counts  # noqa: E402
-from atlas.powerlaw import fit_tail  # noqa: E402
-from atlas.weights import save  # noqa: E402
+from atlas.fits import (
+    audit,
+    experiment_fits,
+    metrics,
+    reference,
+    spectra,
+)
+from atlas.fits.metrics import layer_counts
+from atlas.fits.powerlaw import fit_tail
+from atlas.weights.layers import (
+    tensors_of_module,
+    tensors_of_state_dict,
+)
+from atlas.weights.network import Network
+from atlas.weights.store import save
 
 OPTIONS = {"min_evals": 8, "max_evals": 15000, "max_N": 50000}
 
@@ -142,7 +151,7 @@ def test_coverage_counts_every_parameter_once(odd, tmp_path):
 
 @pytest.mark.parametrize("i", [0, 1, 2])
 def test_efficientnet_lite_agrees_on_its_real_weights(i, tmp_path):
-    from atlas import sources
+    from atlas.weights import sources as weights_sources
 
     identity = {
         "source": "package",
@@ -151,10 +160,10 @@ def test_efficientnet_lite_agrees_on_its_real_weights(i, tmp_path):
         "sha256": None,
     }
     path = tmp_path / "weights.safetensors"
-    sources.obtain(identity, path, Network())
+    weights_sources.obtain(identity, path, Network())
     rows, manifest = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
     mine = pd.DataFrame(metrics.details(rows, 8))
-    module = sources.module_of(identity, path)
+    module = weights_sources.module_of(identity, path)
     assert_same(mine, reference.details(module, **OPTIONS))
     assert manifest["parameters"] == sum(p.numel() for p in module.parameters())
 

@@ -5,11 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from atlas import experiment_fits, experiments, metrics, spectra  # noqa: E402
-from atlas.layers import tensors_of_module  # noqa: E402
-from atlas.weights import save  # noqa: E402
+from atlas.fits import (
+    experiment_fits,
+    experiments,
+    metrics,
+    spectra,
+)
+from atlas.weights import layers as weights_layers
+from atlas.weights.layers import tensors_of_module
+from atlas.weights.store import save
 
 LIMITS = {"max_evals": 15000, "max_N": 50000}
 OPTIONS = {
@@ -118,7 +124,7 @@ def test_windows_take_the_shape_out_of_hills_estimate():
     found = {}
     for shape in ((512, 512), (2048, 256)):
         stack = np.random.default_rng(0).standard_normal((1, *shape))
-        matrices = experiments.Matrices(stack, max(shape), min(shape), 1)
+        matrices = weights_layers.Matrices(stack, max(shape), min(shape), 1)
         (row,) = experiments.on_layer(matrices, options, "noise")
         whole = np.sort(spectra.singular_values(matrices).ravel() ** 2)
         found[shape] = experiment_fits.hill(whole), experiment_fits.hill(row["evals"])
@@ -218,7 +224,7 @@ def test_standard_errors_are_those_of_repeated_draws(draws):
 
 def test_fits_survive_the_way_through_a_file(weights, tmp_path):
     from atlas.io import write_rows
-    from atlas.tables_read import read_rows
+    from atlas.tables.read import read_rows
 
     rows, tried, fits = run(weights)
     spectra.write(tmp_path / "e.parquet", tried, {"experiments": OPTIONS}, experiments.SCHEMA)

@@ -11,16 +11,23 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from atlas import explanations as module
-from atlas.explanations import ALTERNATIVES, alternatives, explanations, shape, traits
-from atlas.statistics import (
-    TEXT,
-    Options,
-    Sample,
-    correlations,
-    prepare,
-    weighted_correlations,
-)
+from atlas.statistics import alternatives as statistics_alternatives
+from atlas.statistics import bootstrap
+from atlas.statistics import explanations as statistics_explanations
+from atlas.statistics import shape as statistics_shape
+from atlas.statistics import taus as statistics_taus
+from atlas.statistics import traits as statistics_traits
+from atlas.statistics.alternatives import ALTERNATIVES, alternatives
+from atlas.statistics.bootstrap import weighted_correlations
+from atlas.statistics.correlations import correlations
+from atlas.statistics.explanations import explanations
+from atlas.statistics.models import prepare
+from atlas.statistics.options import Options
+from atlas.statistics.sample import Sample
+from atlas.statistics.shape import shape
+from atlas.statistics.traits import traits
+from atlas.terms import keys as terms_keys
+from atlas.terms.keys import TEXT
 
 QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
 ROUGH = Options(metrics=("alpha",), permutations=99, bootstrap=99)
@@ -105,7 +112,7 @@ def test_an_alternative_that_restores_the_relation_is_better():
     table["hill"] = -table["quality"] + 0.1 * rng.normal(size=48)
     table["alpha_median"] = table["alpha"] + 0.3 * rng.normal(size=48)
     found = alternatives(table, QUICK)
-    assert list(found) == module.ALTERNATIVE
+    assert list(found) == statistics_alternatives.ALTERNATIVE
     assert found[["comparison", "metric"]].to_numpy().tolist() == [
         [c, m] for c in "ab" for m in ("alpha_median", "hill")
     ]
@@ -157,8 +164,8 @@ def test_resampled_taus_are_those_of_the_machinery(centred):
     stratum = np.repeat(np.arange(4), 5) if centred else np.zeros(20, int)
     values = rng.integers(0, 7, (3, 20)).astype(float)
     sample = Sample(values, stratum, np.arange(20), np.zeros(20, int), centred, 0)
-    weights = module.jackknife_weights(sample) * rng.integers(1, 4, (20, 20))
-    found = module._resampled_taus(sample, weights)
+    weights = bootstrap.jackknife_weights(sample) * rng.integers(1, 4, (20, 20))
+    found = statistics_taus.resampled_taus(sample, weights)
     expected = weighted_correlations(sample, weights, ((0, 2), (1, 2)))[:, 0]
     assert found == pytest.approx(expected, abs=1e-12)
 
@@ -191,7 +198,7 @@ def test_alternatives_equal_to_alpha():
 def test_holm_by_hand():
     rows = [{"kendall_p": p, "equal": 0, "n": 9} for p in (0.01, 0.04, 0.03, math.nan)]
     rows.append({"kendall_p": 0.001, "equal": 9, "n": 9})
-    found = module._holm(rows)
+    found = statistics_alternatives._holm(rows)
     assert [row.get("kendall_p_holm") for row in found] == [0.03, 0.06, 0.06, None, None]
 
 
@@ -254,7 +261,7 @@ def test_the_share_of_the_null_is_recovered():
     table = table_of({"alpha": 1 + 0.5 * null + noise, "quality": np.nan, "alpha_shuffled": null})
     table["family"] = np.repeat([f"f{i:02d}" for i in range(50)], 20)
     found = shape(table, Options(permutations=99, bootstrap=99))
-    assert list(found) == module.SHAPE and set(found["null"]) == {"shuffled"}
+    assert list(found) == statistics_shape.SHAPE and set(found["null"]) == {"shuffled"}
     row = one(found, level="variants")
     assert row["n"] == 1000 and row["r2"] == pytest.approx(0.5, abs=0.06)
     assert row["slope"] == pytest.approx(0.5, abs=0.04)
@@ -345,7 +352,7 @@ def test_traits_by_hand():
     table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
     own = correlations(table, QUICK)
     row = one(traits(table, own, QUICK), family="f")
-    assert list(row.index) == module.TRAITS_TABLE
+    assert list(row.index) == statistics_traits.TRAITS_TABLE
     assert (row["n"], row["units"]) == (4, 3)
     assert row["kendall_b"] == one(own, metric="alpha", comparison="b", scope="family",
                                    treatment="dropped")["kendall"]  # fmt: skip
@@ -363,10 +370,10 @@ def test_the_spread_in_c_is_around_the_variants():
         "variant": list("vvvww"), "recipe": list("abcab"),
         "alpha": [1.0, 2.0, 3.0, 10.0, 14.0], "quality": [1.0, 1.0, 1.0, 2.0, 4.0],
     })  # fmt: skip
-    complete = module._with_candidates(table, QUICK)
-    family = module._spreads(complete, ["family"], ["family", "named"])
+    complete = statistics_traits.with_candidates(table, QUICK)
+    family = statistics_traits.spreads_of(complete, ["family"], ["family", "named"])
     assert family["metric_sd"].tolist() == pytest.approx([math.sqrt((1 + 1 + 4 + 4) / 3)])
-    variants = module._spreads(complete, ["family", "named"], ["family", "named"])
+    variants = statistics_traits.spreads_of(complete, ["family", "named"], ["family", "named"])
     assert variants["metric_sd"].tolist() == pytest.approx([1, math.sqrt(8)])
     assert variants["quality_sd"].tolist() == pytest.approx([0, math.sqrt(2)])
 
@@ -426,7 +433,11 @@ def test_noise_is_found_no_more_often_than_by_chance():
     p = {("family", "b"): [], ("variant", "a"): [], ("variant", "b"): []}
     naive = []
     options = Options(metrics=("alpha",), permutations=99, bootstrap=9)
-    names = [name for name in module.NUMBERS if name not in (*module.SPREADS, module.SIZE)][:12]
+    names = [
+        name
+        for name in statistics_traits.NUMBERS
+        if name not in (*statistics_traits.SPREADS, terms_keys.SIZE)
+    ][:12]
     for seed in range(16):
         rng = np.random.default_rng(seed)
         table = families(rng, rng.normal(size=12) * 2, size=4)
@@ -458,7 +469,7 @@ def test_redrawn_keeps_families_together(sizes):
     tau = np.round(rng.normal(size=len(sizes))[unit] + rng.normal(size=len(unit)), 10)
     zeros = np.zeros(len(unit), int)
     sample = Sample(np.array([tau, tau]), zeros, unit, zeros, centred=False, missing=0)
-    drawn, exact = module._redrawn(sample, QUICK, ("k",))
+    drawn, exact = statistics_explanations._redrawn(sample, QUICK, ("k",))
     assert not exact and drawn.shape == (499, len(unit))
     means = np.array([drawn[:, unit == u].mean(axis=1) for u in range(len(sizes))]).T
     own = np.array([tau[unit == u].mean() for u in range(len(sizes))])
@@ -475,7 +486,7 @@ def test_p_of_few_families_is_exact():
     x, tau = np.array([1.0, 2, 3, 4, 5, 6]), np.array([0.1, 0.3, 0.2, 0.6, 0.5, 0.9])
     zeros = np.zeros(6, int)
     sample = Sample(np.array([x, tau]), zeros, np.arange(6), zeros, centred=False, missing=0)
-    (row,) = module._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
+    (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
     assert row["kendall_p"] == pytest.approx(stats.kendalltau(x, tau, method="exact").pvalue)
     assert row["interval"] == "fisher-z"
 
@@ -487,7 +498,7 @@ def test_left_out_by_hand():
     tau = np.array([0.2, 0.1, 0.3, 0.5, 0.4, 0.6, -0.9, -0.8])
     zeros = np.zeros(8, int)
     sample = Sample(np.array([x, tau]), zeros, unit, zeros, centred=False, missing=0)
-    (row,) = module._related(sample, ["D"], QUICK, (*PLAIN, "q", "variant", "b"))
+    (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "variant", "b"))
     by_hand = [stats.kendalltau(x[unit != u], tau[unit != u]).statistic for u in range(4)]
     assert (row["left_out_low"], row["left_out_high"]) == pytest.approx(
         (min(by_hand), max(by_hand))
@@ -500,19 +511,19 @@ def test_a_relation_that_rests_on_one_family_is_zero_without_it():
     x, tau = np.array([0.0, 0, 0, 0, 1]), np.array([-0.9, -0.8, -0.7, -0.6, 0.5])
     zeros = np.zeros(5, int)
     sample = Sample(np.array([x, tau]), zeros, np.arange(5), zeros, centred=False, missing=0)
-    (row,) = module._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
+    (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
     assert row["left_out_low"] == 0 < row["kendall"]
 
 
 def test_attributed_parts_average_to_kendalls_tau():
     rng = np.random.default_rng(14)
-    table = module._with_candidates(families(rng, [1.0, -1.0, 0.0], size=7), QUICK)
-    within = module._attributed(table, "family").groupby("family").mean()
+    table = statistics_traits.with_candidates(families(rng, [1.0, -1.0, 0.0], size=7), QUICK)
+    within = statistics_explanations._attributed(table, "family").groupby("family").mean()
     for name, members in table.groupby("family"):
         expected = stats.kendalltau(members["alpha"], members["quality"]).statistic
         assert within[name] == pytest.approx(expected)
     expected = stats.kendalltau(table["alpha"], table["quality"]).statistic
-    assert module._attributed(table, None).mean() == pytest.approx(expected)
+    assert statistics_explanations._attributed(table, None).mean() == pytest.approx(expected)
 
 
 def test_attributed_parts_by_hand():
@@ -526,17 +537,19 @@ def test_attributed_parts_by_hand():
     ]
     names = ("variant", "seed", "alpha", "quality")
     table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
-    found = module._attributed(module._with_candidates(table, QUICK), "family")
+    found = statistics_explanations._attributed(
+        statistics_traits.with_candidates(table, QUICK), "family"
+    )
     # v: with both units of w -1 and +1, with x -1. w: its units -1 and +1 with v, -1 each with x.
     assert found["f"].to_dict() == pytest.approx({"v": -1 / 3, "w": (-1 + 0) / 2, "x": -1})
-    assert module._attributed(
-        module._with_candidates(table.iloc[:3], QUICK), "family"
+    assert statistics_explanations._attributed(
+        statistics_traits.with_candidates(table.iloc[:3], QUICK), "family"
     ).isna().all()  # fmt: skip
 
 
 def test_benjamini_hochberg_by_hand():
     rows = [{"kendall_p": p} for p in (0.01, 0.04, math.nan, 0.03, 0.5)]
-    found = [row.get("kendall_p_bh") for row in module._benjamini_hochberg(rows)]
+    found = [row.get("kendall_p_bh") for row in statistics_explanations._benjamini_hochberg(rows)]
     assert found == [0.04, pytest.approx(0.16 / 3), None, pytest.approx(0.16 / 3), 0.5]
 
 
@@ -553,7 +566,7 @@ def test_bh_is_over_the_candidates_of_one_group():
 
 def test_the_share_between_categories_by_hand():
     codes, taus = np.array([0.0, 0, 1, 1]), np.array([[1.0, 3, 5, 7], [1, 7, 3, 5], [2, 2, 2, 2]])
-    found = module._eta2(codes, taus)
+    found = statistics_explanations._eta2(codes, taus)
     assert found[:2] == pytest.approx([16 / 20, 0]) and np.isnan(found[2])
 
 
@@ -577,7 +590,7 @@ def test_a_recipe_that_decides_is_found():
     [("aab", True), ("abc", False), ("aaa", False), (["a", "a", ""], False), ([], False)],
 )
 def test_categories_that_can_be_compared(values, expected):
-    assert module._comparable(np.array(list(values), dtype=object)) == expected
+    assert statistics_explanations._comparable(np.array(list(values), dtype=object)) == expected
 
 
 def test_all_collections_together():
@@ -676,10 +689,10 @@ def test_no_legal_table_raises(name):
     table = EDGES[name]
     found = everything(table, correlations(table, options), options)
     columns = {
-        "alternatives": module.ALTERNATIVE,
-        "shape": module.SHAPE,
-        "traits": module.TRAITS_TABLE,
-        "explanations": module.EXPLANATION,
+        "alternatives": statistics_alternatives.ALTERNATIVE,
+        "shape": statistics_shape.SHAPE,
+        "traits": statistics_traits.TRAITS_TABLE,
+        "explanations": statistics_explanations.EXPLANATION,
     }
     for key, result in found.items():
         assert list(result) == columns[key]
@@ -750,6 +763,8 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
 
 
 def test_candidates_are_the_columns_of_traits():
-    assert set(module.NUMBERS) | set(module.CATEGORIES) == set(module.CANDIDATES)
-    assert set(module.NUMBERS) <= set(module.TRAITS_TABLE)
-    assert prepare(edge(3, 1))[module.SIZE].tolist() == [6, 6, 6]
+    assert set(statistics_traits.NUMBERS) | set(statistics_traits.CATEGORIES) == set(
+        statistics_traits.CANDIDATES
+    )
+    assert set(statistics_traits.NUMBERS) <= set(statistics_traits.TRAITS_TABLE)
+    assert prepare(edge(3, 1))[terms_keys.SIZE].tolist() == [6, 6, 6]

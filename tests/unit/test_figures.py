@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import itertools
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.stages import draw
 from PIL import Image
 
 import draw_overview
-from atlas import figures, figures_why, statistics
-from atlas.tables_read import read_table
+from atlas.figures import alpha_depth, data, registry, spectral_density, style
+from atlas.figures import marks as figures_marks
+from atlas.statistics import controls, correlations
+from atlas.statistics import options as statistics_options
+from atlas.tables.read import read_table
+from atlas.terms import keys
 
 METRICS = ["alpha", "failed_share", "log_parameters"]
 CONTROLS = {"zoo-untrained": "zoo"}
-OPTIONS = statistics.Options(
+OPTIONS = statistics_options.Options(
     metrics=tuple(METRICS), permutations=9, bootstrap=9, controls=CONTROLS, seed=1
 )
+BASIC = [
+    name
+    for name in registry.FIGURES
+    if name not in ("alternatives", "explanations", "shape", "traits")  # they have their own tests
+]
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
 RECIPES = ("baseline", "label-noise", "quarter-data")
 
@@ -150,8 +162,8 @@ def answers(kind: str) -> dict[str, pd.DataFrame]:
     """The statistics of a study, through the pipeline's own code."""
     models = STUDIES[kind]()
     return {
-        "correlations": statistics.correlations(models, OPTIONS),
-        "controls": statistics.controls(models, OPTIONS),
+        "correlations": correlations.correlations(models, OPTIONS),
+        "controls": controls.controls(models, OPTIONS),
     }
 
 
@@ -235,7 +247,7 @@ def drawn(name: str, kind: str = "default", look: Any = None, **ask: Any) -> Any
     if key not in DRAWN:
         DRAWN[key] = fresh(name, kind, look, **ask)
         if kind in ("default", "small"):  # of the others, only the words are read
-            with figures.style():
+            with style.style():
                 DRAWN[key].draw_without_rendering()
     return DRAWN[key]
 
@@ -246,8 +258,8 @@ DRAWN: dict[Any, Any] = {}
 def fresh(name: str, kind: str = "default", look: Any = None, **ask: Any) -> Any:
     """A figure that no other test has."""
     extra = {"model": "net"} if name == "spectral_density" else {}
-    look = look or figures.Look(dpi=60)
-    return figures.draw(name, tables(name, kind), look, ASK | extra | ask)
+    look = look or style.Look(dpi=60)
+    return draw(name, tables(name, kind), look, ASK | extra | ask)
 
 
 def texts(figure: Any) -> list[Any]:
@@ -284,36 +296,22 @@ def tau_of(table: pd.DataFrame, **labels: str) -> str:
 # --- all figures ----------------------------------------------------------------------------------
 
 
-def test_every_figure_has_its_tables_in_the_rule():
-    rule = (Path(__file__).parents[2] / "rules" / "figures.smk").read_text(encoding="utf-8")
-    block = rule.split("FIGURE_TABLES = {")[1].split("\n}")[0]
-    options = rule.split("FIGURE_OPTIONS = {")[1].split("\n}")[0]
-    names = re.findall(r'^    "(\w+)":', block, re.M)
-    assert (
-        names
-        == re.findall(r'^    "(\w+)":', options, re.M)
-        == [
-            *figures.DRAWN,
-            *figures_why.DRAWN,
-        ]
-    )
-    assert set(TABLES) == set(figures.DRAWN)
-    for name, part in zip(names, re.split(r'^    "\w+":', block, flags=re.M)[1:], strict=True):
-        if name in TABLES:
-            taken = TABLES[name]
-        else:
-            taken = tuple(inspect.signature(figures_why.DRAWN[name]).parameters)[2:]
-        assert tuple(re.findall(r'"(\w+)":', part)) == taken
+def test_every_figure_takes_the_tables_and_options_that_the_registry_names():
+    """An option that is missing there would not redraw the figure."""
+    for name, drawing in registry.FIGURES.items():
+        module = import_module(registry.module_of(name))
+        assert tuple(inspect.signature(getattr(module, name)).parameters)[2:] == drawing.tables
+        assert set(drawing.options) <= {field.name for field in dataclasses.fields(data.Ask)}
 
 
-@pytest.mark.parametrize("name", figures.DRAWN)
+@pytest.mark.parametrize("name", BASIC)
 def test_equal_tables_give_equal_bytes(name, tmp_path, monkeypatch):
     written = []
     for run, when in enumerate(("1000000000", "1700000000")):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", when)
         matplotlib.rcParams["font.size"] = 20 + run  # a user's own settings count for nothing
         svg, png = tmp_path / f"{run}.svg", tmp_path / f"{run}.png"
-        figures.save(fresh(name, "small"), svg, png, 60)
+        style.save(fresh(name, "small"), svg, png, 60)
         written.append((svg.read_bytes(), png.read_bytes()))
     assert matplotlib.rcParams["font.size"] == 21  # and are left as they were
     matplotlib.rcdefaults()
@@ -330,14 +328,14 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
             name: table.sample(frac=1, random_state=seed)
             for name, table in tables("quality_metrics", "small").items()
         }
-        figure = figures.draw("quality_metrics", mixed, figures.Look(), ASK)
-        figures.save(figure, tmp_path / "a.svg", tmp_path / "a.png", 50)
+        figure = draw("quality_metrics", mixed, style.Look(), ASK)
+        style.save(figure, tmp_path / "a.svg", tmp_path / "a.png", 50)
         written.append((tmp_path / "a.svg").read_bytes())
     assert written[0] == written[1]
 
 
-@pytest.mark.parametrize("name", figures.DRAWN)
-@pytest.mark.parametrize("look", [figures.Look(), figures.Look(70, 70, 60)])
+@pytest.mark.parametrize("name", BASIC)
+@pytest.mark.parametrize("look", [style.Look(), style.Look(70, 70, 60)])
 def test_text_is_legible_and_inside_the_figure(name, look):
     figure = drawn(name, "default" if look.wide_mm > 100 else "small", look)
     width, height = figure.get_size_inches() * 25.4
@@ -372,7 +370,7 @@ def large() -> dict[str, pd.DataFrame]:
     extra = [f"metric_{i:02d}" for i in range(60)]
     models = models.assign(**{name: models["alpha"] * (i + 1) for i, name in enumerate(extra)})
     rows, checked = [], []
-    labels = dict.fromkeys(figures.ESTIMATE_TEXT, "") | {"treatment": "dropped"}
+    labels = dict.fromkeys(data.ESTIMATE_TEXT, "") | {"treatment": "dropped"}
     labels |= {"metric": "alpha", "quality_metric": "accuracy", "dataset": "mnist-1d"}
     labels |= {"weightwatcher_version": "0.7.7"}
     rng = np.random.default_rng(2)
@@ -403,8 +401,8 @@ GROWING = ("quality_metrics", "within_families", "forest", "alpha_depth", "contr
 @pytest.mark.parametrize(
     ("name", "look"),
     [
-        *((name, figures.Look(dpi=60)) for name in GROWING),
-        ("alpha_depth", figures.Look(85, 130, 60)),
+        *((name, style.Look(dpi=60)) for name in GROWING),
+        ("alpha_depth", style.Look(85, 130, 60)),
     ],
 )
 def test_a_figure_of_a_large_study_fits_the_page_and_says_what_is_left_out(name, look):
@@ -412,8 +410,8 @@ def test_a_figure_of_a_large_study_fits_the_page_and_says_what_is_left_out(name,
     most = 60 if name == "controls" else 30
     metrics = ["alpha", *(f"metric_{i:02d}" for i in range(most))]
     ask = ASK | {"metrics": metrics, "controls": {"none": "zoo"}}
-    figure = figures.draw(name, given, look, ask)
-    with figures.style():
+    figure = draw(name, given, look, ask)
+    with style.style():
         figure.draw_without_rendering()
     assert printed(name, figure) <= 210.1
     page = figure.bbox.padded(1)
@@ -428,7 +426,7 @@ def test_a_figure_of_a_large_study_fits_the_page_and_says_what_is_left_out(name,
 
 
 def test_the_forest_keeps_what_the_text_is_about_then_rows_with_an_interval():
-    figure = figures.draw("forest", {"correlations": large()["correlations"]}, figures.Look(), ASK)
+    figure = draw("forest", {"correlations": large()["correlations"]}, style.Look(), ASK)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert {"all models", "within families", "within variants"} <= set(names)
     assert "hollow" not in words(figure) and "too few for an interval" not in words(figure)
@@ -441,19 +439,17 @@ def test_the_forest_keeps_what_the_text_is_about_then_rows_with_an_interval():
 def test_a_collection_without_the_primary_quality_shows_its_own():
     language = lite().assign(collection="gpt", quality_metric="perplexity", dataset="wikitext")
     models = pd.concat([zoo(FAMILIES[:2]), language], ignore_index=True)
-    given = {"models": models, "correlations": statistics.correlations(models, OPTIONS)}
-    assert "perplexity, low on top" in words(
-        figures.draw("quality_metrics", given, figures.Look(), ASK)
-    )
-    assert "perplexity" in words(figures.draw("within_families", given, figures.Look(), ASK))
+    given = {"models": models, "correlations": correlations.correlations(models, OPTIONS)}
+    assert "perplexity, low on top" in words(draw("quality_metrics", given, style.Look(), ASK))
+    assert "perplexity" in words(draw("within_families", given, style.Look(), ASK))
     assert "gpt (wikitext)" in words(
-        figures.draw("forest", {"correlations": given["correlations"]}, figures.Look(), ASK)
+        draw("forest", {"correlations": given["correlations"]}, style.Look(), ASK)
     )
-    gap = words(figures.draw("generalization_gap", given, figures.Look(), ASK))
+    gap = words(draw("generalization_gap", given, style.Look(), ASK))
     assert "gpt" not in gap and "zoo" in gap
 
 
-@pytest.mark.parametrize("name", figures.DRAWN)
+@pytest.mark.parametrize("name", BASIC)
 def test_no_label_covers_another(name):
     """Titles, axis labels, annotations and the tick labels that are in view."""
     figure = drawn(name)
@@ -476,7 +472,7 @@ def test_no_label_covers_another(name):
         assert across < 1.5 or down < 1.5, f"{a!r} covers {b!r}"
 
 
-@pytest.mark.parametrize("name", figures.DRAWN)
+@pytest.mark.parametrize("name", BASIC)
 def test_colours_are_the_palette(name):
     figure = drawn(name)
     allowed = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}  # Okabe, Ito
@@ -490,7 +486,7 @@ def test_colours_are_the_palette(name):
     assert coloured
 
 
-@pytest.mark.parametrize("name", [n for n in figures.DRAWN if n != "forest"])
+@pytest.mark.parametrize("name", [n for n in BASIC if n != "forest"])
 def test_axes_say_what_they_are_in_which_unit(name):
     unit = {"spectral_density": "(1/λ)", "alpha_depth": "depth (0 first, 1 last layer)"}
     expected = unit.get(name, "gap (% points)" if "gap" in name else "accuracy (%)")
@@ -499,7 +495,7 @@ def test_axes_say_what_they_are_in_which_unit(name):
 
 @pytest.mark.parametrize("kind", DEGENERATE)
 def test_nothing_missing_breaks_a_figure(kind):
-    for name in figures.DRAWN:
+    for name in BASIC:
         if name == "spectral_density" and kind != "empty":
             continue
         figure = drawn(name, kind)
@@ -558,8 +554,10 @@ def test_annotated_correlations_are_the_tables():
             & (zoo_rows["metric"] == "alpha")
             & (zoo_rows["treatment"] == "dropped")
         ].iloc[0]
-        low, high = (figures.number(row[f"kendall_{end}"]) for end in ("low", "high"))
-        assert f"τ = {figures.number(row['kendall'])} [{low}, {high}] (n = {row['n']})" in seen
+        low, high = (figures_marks.number(row[f"kendall_{end}"]) for end in ("low", "high"))
+        assert (
+            f"τ = {figures_marks.number(row['kendall'])} [{low}, {high}] (n = {row['n']})" in seen
+        )
 
 
 def test_annotations_change_with_the_table():
@@ -567,7 +565,7 @@ def test_annotations_change_with_the_table():
     given["correlations"] = given["correlations"].assign(
         kendall=-0.123, kendall_low=-0.456, kendall_high=0.789
     )
-    seen = words(figures.draw("overview", given, figures.Look(), ASK))
+    seen = words(draw("overview", given, style.Look(), ASK))
     assert seen.count("τ = −0.12 [−0.46, 0.79]") == 3
 
 
@@ -616,12 +614,12 @@ def test_forest_shows_the_other_treatment_only_where_it_differs():
     dropped = table[table["treatment"] == "dropped"]
     copy = dropped.assign(treatment="stored")
     same = pd.concat([dropped, copy], ignore_index=True)
-    figure = figures.draw("forest", {"correlations": same}, figures.Look(), ASK)
+    figure = draw("forest", {"correlations": same}, style.Look(), ASK)
     assert "failed fits averaged in" not in words(figure)
 
 
 def test_better_is_up_so_that_the_sign_of_tau_is_what_one_sees():
-    assert figures.LOWER_IS_BETTER == statistics.LOWER_IS_BETTER
+    assert data.LOWER_IS_BETTER == keys.LOWER_IS_BETTER
     for name, up in (("quality_metrics", True), ("generalization_gap", False)):
         for ax in drawn(name, "small").findobj(matplotlib.axes.Axes):
             low, high = ax.get_ylim()
@@ -653,14 +651,14 @@ def test_more_collections_than_fit_are_named():
     table = answers("default")["correlations"]
     given = {"models": models, "correlations": table}
     assert "Not shown, fewer models: c3, c4" in words(
-        figures.draw("quality_metrics", given, figures.Look(), ASK)
+        draw("quality_metrics", given, style.Look(), ASK)
     )
 
 
 def test_families_keep_colour_and_marker_and_many_differ():
-    look = figures.family_look(f"f{i:03d}" for i in range(70))
+    look = style.family_look(f"f{i:03d}" for i in range(70))
     assert len(set(look.values())) == 70
-    assert figures.family_look("ba") == figures.family_look("ab")
+    assert style.family_look("ba") == style.family_look("ab")
     assert len({colour for colour, _ in list(look.values())[:7]}) == 7
 
 
@@ -676,7 +674,7 @@ def test_many_families_are_labelled_without_overlap():
 
 def test_depth_counts_failed_fits_and_never_draws_them():
     given = tables("alpha_depth")
-    figure = figures.draw("alpha_depth", given, figures.Look(), ASK)
+    figure = draw("alpha_depth", given, style.Look(), ASK)
     own = given["layers"][given["layers"]["model"].str.startswith("zoo-mlp-")]
     failed = int((own["status"] == "failed").sum())
     assert failed > 0
@@ -697,17 +695,17 @@ def test_median_line_is_the_median_of_the_models():
             "alpha": [2.0, 8.0, 4.0, 4.0, 8.0, 2.0],
         }
     )
-    depth, middle = figures._median_line(layers, 3)
+    depth, middle = alpha_depth._median_line(layers, 3)
     assert depth.tolist() == [0, 0.5, 1]
     assert middle == pytest.approx([4, 4, 4])
 
 
 def test_density_shows_the_layer_that_is_asked_for():
     spectra, details = spectrum()
-    assert figures.pick_layer(details, None)["longname"] == "blocks.1.conv"  # 2 failed
-    assert figures.pick_layer(details, "blocks.0.conv")["layer_id"] == 0
-    assert figures.pick_layer(details, 2)["longname"] == "blocks.2.conv"
-    assert figures.pick_layer(details, "nowhere") is None
+    assert spectral_density.pick_layer(details, None)["longname"] == "blocks.1.conv"  # 2 failed
+    assert spectral_density.pick_layer(details, "blocks.0.conv")["layer_id"] == 0
+    assert spectral_density.pick_layer(details, 2)["longname"] == "blocks.2.conv"
+    assert spectral_density.pick_layer(details, "nowhere") is None
     evals = spectra.iloc[1]["evals"]
     seen = words(drawn("spectral_density"))
     assert "xmin = 0.8 alpha = 4.10 D = 0.041" in seen
@@ -733,7 +731,7 @@ def test_density_and_its_fit_are_densities():
 
 def test_controls_pair_the_same_variants():
     given = tables("controls")
-    figure = figures.draw("controls", given, figures.Look(), ASK)
+    figure = draw("controls", given, style.Look(), ASK)
     trained, untrained = figure.findobj(matplotlib.axes.Axes)[:2]
     heights = [
         sorted(y for marks in ax.collections for y in marks.get_offsets()[:, 1])
@@ -766,14 +764,14 @@ def test_tables_are_read_as_written(tmp_path):
     [(-0.414, "−0.41"), (0.0, "0.00"), (-0.001, "0.00"), (1.0, "1.00"), (float("nan"), "–")],
 )
 def test_numbers(value, text):
-    assert figures.number(value) == text
+    assert figures_marks.number(value) == text
 
 
 def test_unknown_figures_and_options_are_errors():
     with pytest.raises(KeyError):
-        figures.draw("pie", {}, figures.Look(), {})
+        draw("pie", {}, style.Look(), {})
     with pytest.raises(TypeError):
-        figures.draw("forest", tables("forest"), figures.Look(), {"colour": "red"})
+        draw("forest", tables("forest"), style.Look(), {"colour": "red"})
 
 
 # --- the picture in the README --------------------------------------------------------------------
@@ -790,7 +788,7 @@ def test_the_overview_is_drawn_from_the_study_and_notices_another_list_or_option
     (tmp_path / "m.csv").write_text("model\na\n")
     for folder in ("docs", "results/s/figures"):
         (tmp_path / folder).mkdir(parents=True)
-    figures.save(
+    style.save(
         fresh("overview", "small"),
         tmp_path / "a.svg",
         tmp_path / "results/s/figures/overview.png",

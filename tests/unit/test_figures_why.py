@@ -10,16 +10,20 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.stages import draw
 
-from atlas import figures, figures_why, wording
-from atlas.tables_read import read_table
+from atlas.figures import data, forests, style
+from atlas.figures import marks as figures_marks
+from atlas.findings import outcome
+from atlas.tables.read import read_table
+from atlas.terms import words as terms_words
 
 NAMES = ("alternatives", "explanations", "shape", "traits")
 CONTROLS = {"zoo-untrained": "zoo"}
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
-METRICS = [name for names in figures_why.ALTERNATIVES.values() for name in names]
+METRICS = [name for names in terms_words.ALTERNATIVES.values() for name in names]
 CATEGORIES = ("recipe", "dataset", "weightwatcher_version")
-CANDIDATES = [name for names in figures_why.TRAITS.values() for name in names]
+CANDIDATES = [name for names in terms_words.TRAITS.values() for name in names]
 NUMBERS = [name for name in CANDIDATES if name not in CATEGORIES]
 PART = {"collection": "zoo", "dataset": "mnist-1d", "weightwatcher_version": "0.7.7"}
 ASK = {"controls": CONTROLS}
@@ -226,9 +230,9 @@ def tables(name: str, kind: str = "default") -> dict[str, pd.DataFrame]:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("name", "kind"), list(itertools.product(NAMES, KINDS)))
 def test_every_table_gives_a_figure(name, kind, tmp_path):
-    figure = figures.draw(name, tables(name, kind), figures.Look(), ASK)
+    figure = draw(name, tables(name, kind), style.Look(), ASK)
     svg, png = tmp_path / "f.svg", tmp_path / "f.png"
-    figures.save(figure, svg, png, 60)
+    style.save(figure, svg, png, 60)
     assert png.read_bytes()[:4] == b"\x89PNG"
     texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text().strip()]
     assert texts  # at least the words that say why there is nothing
@@ -237,28 +241,28 @@ def test_every_table_gives_a_figure(name, kind, tmp_path):
 
 def test_no_figure_without_its_table():
     with pytest.raises(TypeError):
-        figures.draw("alternatives", {}, figures.Look(), ASK)
+        draw("alternatives", {}, style.Look(), ASK)
 
 
 def fresh(name: str, kind: str = "default", look: Any = None, **ask: Any) -> Any:
     """A figure that no other test has."""
-    look = look or figures.Look(dpi=60)
-    return figures.draw(name, tables(name, kind), look, ASK | ask)
+    look = look or style.Look(dpi=60)
+    return draw(name, tables(name, kind), look, ASK | ask)
 
 
 @functools.cache
 def drawn(name: str, kind: str = "default", look: Any = None) -> Any:
     """A figure of a study of this kind, laid out; not to be changed."""
     figure = fresh(name, kind, look)
-    with figures.style():
+    with style.style():
         figure.draw_without_rendering()
     return figure
 
 
 def changed(name: str, **change: pd.DataFrame) -> Any:
     """The figure with other tables in the place of the default ones, laid out."""
-    figure = figures.draw(name, tables(name) | change, figures.Look(dpi=60), ASK)
-    with figures.style():
+    figure = draw(name, tables(name) | change, style.Look(dpi=60), ASK)
+    with style.style():
         figure.draw_without_rendering()
     return figure
 
@@ -310,24 +314,15 @@ def bars_at(ax: Any, y: float) -> list[tuple[float, float]]:
 # --- all figures ----------------------------------------------------------------------------------
 
 
-def test_they_are_drawn_by_name():
-    assert list(figures_why.DRAWN) == list(NAMES)
-    for name in NAMES:
-        given, look = tables(name), figures.Look()
-        with figures.style():
-            own = getattr(figures_why, name)(look, figures.Ask(**ASK), **given)
-        assert words(own) == words(figures.draw(name, given, look, ASK))
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_tables_give_equal_bytes_in_any_order_of_rows(name, tmp_path):
     written = []
     for seed in (1, 2):
         matplotlib.rcParams["font.size"] = 20 + seed  # a user's own settings count for nothing
         mixed = {t: rows.sample(frac=1, random_state=seed) for t, rows in tables(name).items()}
-        figure = figures.draw(name, mixed, figures.Look(), ASK)
+        figure = draw(name, mixed, style.Look(), ASK)
         svg, png = tmp_path / f"{seed}.svg", tmp_path / f"{seed}.png"
-        figures.save(figure, svg, png, 60)
+        style.save(figure, svg, png, 60)
         written.append((svg.read_bytes(), png.read_bytes()))
     matplotlib.rcdefaults()
     assert written[0] == written[1]
@@ -339,7 +334,7 @@ def test_tables_that_were_written_and_read_give_the_same_figure(name, tmp_path):
     for table, rows in tables(name).items():
         rows.to_csv(tmp_path / f"{table}.csv", index=False)
         read[table] = read_table(tmp_path / f"{table}.csv")
-    assert words(figures.draw(name, read, figures.Look(), ASK)) == words(fresh(name))
+    assert words(draw(name, read, style.Look(), ASK)) == words(fresh(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -388,8 +383,8 @@ def test_a_figure_of_a_large_study_fits_the_page(name, only):
         }
         if name == "shape":
             given["models"] = given["models"].drop(columns="alpha_shuffled")
-    figure = figures.draw(name, given, figures.Look(dpi=60), ASK)
-    with figures.style():
+    figure = draw(name, given, style.Look(dpi=60), ASK)
+    with style.style():
         figure.draw_without_rendering()
     width, height = figure.get_size_inches()
     assert 158 * height / width <= 210.1  # all of them are as wide as the text
@@ -404,7 +399,7 @@ def test_a_figure_of_a_large_study_fits_the_page(name, only):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_narrow_page_has_the_same_words(name):
-    look = figures.Look(70, 70, 60)
+    look = style.Look(70, 70, 60)
     figure = drawn(name, "default", look)
     assert figure.get_figwidth() * 25.4 == pytest.approx(70)
     assert {text.get_fontsize() for text in texts(figure)} <= {6, 6.5, 7, 8}
@@ -439,7 +434,7 @@ def test_no_label_covers_another(name, kind):
 @pytest.mark.parametrize("name", NAMES)
 def test_colours_are_the_palette(name):
     figure = drawn(name, "many collections")
-    allowed = {colour.lower() for colour in figures.PALETTE}
+    allowed = {colour.lower() for colour in style.PALETTE}
     seen = {
         matplotlib.colors.to_hex(x.get_color()) for x in figure.findobj(matplotlib.lines.Line2D)
     }
@@ -459,7 +454,7 @@ def test_nothing_missing_breaks_a_figure(name, kind):
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_without_columns_are_tables_without_values(name):
     given = {table: pd.DataFrame() for table in TABLES[name]}
-    assert len(words(figures.draw(name, given, figures.Look(), {}))) > 20
+    assert len(words(draw(name, given, style.Look(), {}))) > 20
 
 
 @pytest.mark.parametrize(
@@ -487,7 +482,7 @@ def test_controls_are_no_part_of_the_answer(name):
     control = {
         table: rows.assign(collection="zoo-untrained") for table, rows in tables(name).items()
     }
-    figure = figures.draw(name, control, figures.Look(), ASK)
+    figure = draw(name, control, style.Look(), ASK)
     assert figure.get_figheight() * 25.4 < 20  # says that there is nothing
 
 
@@ -497,7 +492,7 @@ def test_controls_are_no_part_of_the_answer(name):
 def test_alternatives_shows_the_values_of_the_table():
     figure = drawn("alternatives")
     table = study("default")["alternatives"]
-    names = {k: v for group in figures_why.ALTERNATIVES.values() for k, v in group.items()}
+    names = {k: v for group in terms_words.ALTERNATIVES.values() for k, v in group.items()}
     shown = 0
     for ax, comparison in zip(figure.axes, "abc", strict=True):
         heights = rows_of(ax, row_names(figure))
@@ -521,9 +516,7 @@ def test_decided_takes_both_the_interval_and_the_corrected_p(change):
     assert "decided: not 0" in words(changed("alternatives", alternatives=table))
     seen = words(changed("alternatives", alternatives=table.assign(**change)))
     assert "decided: not 0" not in seen and "not decided" in seen
-    wide = figures.draw(
-        "alternatives", {"alternatives": table}, figures.Look(), {"confidence": 0.999}
-    )
+    wide = draw("alternatives", {"alternatives": table}, style.Look(), {"confidence": 0.999})
     assert "decided: not 0" not in words(wide)
 
 
@@ -585,8 +578,8 @@ def test_figures_and_sentences_call_the_same_rows_decided(p):
         for tau in ((0.5, 1.0) if low != low else ((low + high) / 2,))
     ]
     table = pd.DataFrame(rows)
-    found = figures_why._decided(table, p, figures.Ask())
-    text = [wording.judge(row, 0.95).outcome.decided for row in rows]
+    found = forests.decided_rows(table, p, data.Ask())
+    text = [outcome.judge(row, 0.95).outcome.decided for row in rows]
     assert found.tolist() == text and 0 < sum(text) < len(text)
 
 
@@ -596,7 +589,7 @@ def test_figures_and_sentences_call_the_same_rows_decided(p):
 def test_explanations_shows_the_values_of_the_table():
     figure = drawn("explanations")
     table = study("default")["explanations"]
-    names = {k: v for group in figures_why.TRAITS.values() for k, v in group.items()}
+    names = {k: v for group in terms_words.TRAITS.values() for k, v in group.items()}
     panels = (("family", "b"), ("family", "c"), ("variant", "c"))
     hollow = set()
     for ax, (level, comparison) in zip(figure.axes, panels, strict=True):
@@ -626,7 +619,7 @@ def test_explanations_says_how_many_and_shows_categories_in_words():
     table = study("default")["explanations"]
     for row in table[table["eta2"].notna()].to_dict("records"):
         p = "p < 0.001" if row["candidate"] == "dataset" else "p = 0.031"
-        text = f"η² = {figures.number(row['eta2'])}, {p}"
+        text = f"η² = {figures_marks.number(row['eta2'])}, {p}"
         (found,) = [t for ax in figure.axes for t in ax.texts if t.get_text() == text]
         assert (found.get_weight() == "bold") == (row["kendall_p_bh"] <= 0.05)
     assert "without a value: alpha of shuffled entries, parameters analysed (share)" in seen
@@ -721,7 +714,7 @@ def test_alphas_of_different_versions_are_not_in_one_panel():
 def test_traits_shows_each_family_at_its_values():
     figure = drawn("traits")
     table = study("default")["traits"]
-    for ax, name in zip(figure.axes, figures_why.RAW, strict=False):
+    for ax, name in zip(figure.axes, forests.RAW, strict=False):
         expected = table[[name, "kendall_c"]].to_numpy().round(9)
         assert {tuple(p) for p in offsets(ax).round(9)} == {tuple(pair) for pair in expected}
         assert {text.get_text() for text in ax.texts} == set(FAMILIES)

@@ -14,11 +14,16 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
-import numpy as np  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
+import numpy as np
+from safetensors.torch import load_file, save_file
 
-from atlas import files, sources  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
+from atlas.errors import KnownFailure
+from atlas.weights import (
+    checkpoints,
+    files,
+    sources,
+)
+from atlas.weights import onnx as weights_onnx
 
 OPTIONS = {"min_evals": 8, "max_evals": 15000, "max_N": 50000}
 
@@ -184,7 +189,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path, capfd):
 def test_a_file_that_is_not_what_it_claims_is_a_failure(tmp_path, suffix, content):
     path = tmp_path / f"page.{suffix}"
     path.write_bytes(content)
-    reader = files.read_onnx if suffix == "onnx" else files.read_state_dict
+    reader = weights_onnx.read_onnx if suffix == "onnx" else files.read_state_dict
     failure = failure_of(path, reader)
     assert failure.status == "failed" and f"page.{suffix}" in failure.reason
     assert files.files_of(path) == [path]
@@ -200,7 +205,7 @@ def test_a_damaged_file_is_a_failure_or_other_numbers_and_never_a_crash(tmp_path
     else:
         write(path, state())
     whole = path.read_bytes()
-    reader = files.read_onnx if suffix == "onnx" else files.read_state_dict
+    reader = weights_onnx.read_onnx if suffix == "onnx" else files.read_state_dict
     rng = np.random.default_rng(0)
     for _ in range(60):
         broken = bytearray(whole[: rng.integers(1, len(whole))] if rng.random() < 0.3 else whole)
@@ -262,27 +267,30 @@ def onnx_file(path, arrays, nodes=(), **how):
 def our_details(tmp_path, arrays, tensors):
     import pandas as pd
 
-    from atlas import metrics, spectra, weights
+    from atlas.fits import metrics as fits_metrics
+    from atlas.fits import spectra as fits_spectra
+    from atlas.weights import store
 
     path = tmp_path / "weights.safetensors"
-    weights.save(path, {key: torch.from_numpy(value) for key, value in arrays.items()}, tensors)
-    rows, _ = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
-    return pd.DataFrame(metrics.details(rows, 8))
+    store.save(path, {key: torch.from_numpy(value) for key, value in arrays.items()}, tensors)
+    rows, _ = fits_spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
+    return pd.DataFrame(fits_metrics.details(rows, 8))
 
 
 def test_an_onnx_model_gives_weightwatchers_layers_and_numbers(tmp_path):
     """Held against weightwatcher's own ONNX path, on the model as it was written."""
     import pandas as pd
 
-    from atlas import audit, reference
+    from atlas.fits import audit as fits_audit
+    from atlas.fits import reference as fits_reference
 
     model = onnx_file(tmp_path / "net.onnx", floats())
-    arrays, tensors = files.read_onnx(tmp_path / "net.onnx")
+    arrays, tensors = weights_onnx.read_onnx(tmp_path / "net.onnx")
     mine = our_details(tmp_path, arrays, tensors)
-    rebuilt = files.onnx_of(arrays, [tensor.as_dict() for tensor in tensors])
+    rebuilt = weights_onnx.onnx_of(arrays, [tensor.as_dict() for tensor in tensors])
     for given in (model, rebuilt):
-        theirs = pd.DataFrame(reference.details(given, **OPTIONS))
-        compared = audit.compare(mine, theirs)
+        theirs = pd.DataFrame(fits_reference.details(given, **OPTIONS))
+        compared = fits_audit.compare(mine, theirs)
         assert len(compared) == len(theirs) == 9
         assert compared["difference"].max() < 1e-9, compared
         assert list(mine["layer_id"]) == list(theirs["layer_id"]) != list(range(9))
@@ -291,17 +299,17 @@ def test_an_onnx_model_gives_weightwatchers_layers_and_numbers(tmp_path):
 
 def test_weightwatcher_itself_fails_on_a_single_number_but_not_on_the_layers_alone(tmp_path):
     """The reason for ``onnx_of``: when weightwatcher can do it, the audit can be given the file."""
-    from atlas import reference
+    from atlas.fits import reference as fits_reference
 
     more = {"scale": np.float32(2).reshape(()), "indices": np.arange(600).reshape(30, 20)}
     model = onnx_file(tmp_path / "net.onnx", more | floats())
     with pytest.raises(KnownFailure, match="unsized object"):
-        reference.details(model, **OPTIONS)
-    arrays, tensors = files.read_onnx(tmp_path / "net.onnx")
+        fits_reference.details(model, **OPTIONS)
+    arrays, tensors = weights_onnx.read_onnx(tmp_path / "net.onnx")
     assert "indices" not in arrays
     assert [t.layer_id for t in tensors if t.tensor == "conv.weight"] == [2]
-    rebuilt = files.onnx_of(arrays, [tensor.as_dict() for tensor in tensors])
-    rows = reference.details(rebuilt, **OPTIONS)
+    rebuilt = weights_onnx.onnx_of(arrays, [tensor.as_dict() for tensor in tensors])
+    rows = fits_reference.details(rebuilt, **OPTIONS)
     assert [row["layer_id"] for row in rows][:2] == [2, 4]
     assert len(rows) == 9
 
@@ -310,12 +318,14 @@ def test_half_precision_is_read_as_float32(tmp_path):
     ml_dtypes = pytest.importorskip("ml_dtypes")
     halves = {"h": random(30, 20, dtype=np.float16), "b": random(30, 20, dtype=ml_dtypes.bfloat16)}
     onnx_file(tmp_path / "net.onnx", halves)
-    arrays, _ = files.read_onnx(tmp_path / "net.onnx")
+    arrays, _ = weights_onnx.read_onnx(tmp_path / "net.onnx")
     for name, value in halves.items():
         assert arrays[name].dtype == np.float32
         assert np.array_equal(arrays[name], value.astype(np.float32))
     onnx_file(tmp_path / "net.onnx", {"d": random(30, 20, dtype=np.float64)})
-    assert np.array_equal(files.read_onnx(tmp_path / "net.onnx")[0]["d"], random(30, 20, dtype="d"))
+    assert np.array_equal(
+        weights_onnx.read_onnx(tmp_path / "net.onnx")[0]["d"], random(30, 20, dtype="d")
+    )
 
 
 def test_constants_count_as_parameters_and_running_statistics_do_not(tmp_path):
@@ -330,7 +340,7 @@ def test_constants_count_as_parameters_and_running_statistics_do_not(tmp_path):
     ]
     own = {name: random(8) for name in ("s", "b", "m", "v", "bn.running_mean")}
     onnx_file(tmp_path / "net.onnx", {"w": random(30, 20)} | own, nodes)
-    arrays, tensors = files.read_onnx(tmp_path / "net.onnx")
+    arrays, tensors = weights_onnx.read_onnx(tmp_path / "net.onnx")
     assert set(arrays) == {"w", "s", "b", "table"} == {tensor.tensor for tensor in tensors}
     reasons = {tensor.tensor: tensor.reason for tensor in tensors}
     assert reasons["w"] == "" and "constant" in reasons["table"] and reasons["s"]
@@ -339,7 +349,7 @@ def test_constants_count_as_parameters_and_running_statistics_do_not(tmp_path):
 def test_quantised_weights_are_unsupported(tmp_path):
     for dtype in (np.int8, np.uint8):
         onnx_file(tmp_path / "net.onnx", {"w": np.ones((30, 20), dtype), "zero": np.ones(3, dtype)})
-        failure = failure_of(tmp_path / "net.onnx", files.read_onnx)
+        failure = failure_of(tmp_path / "net.onnx", weights_onnx.read_onnx)
         assert failure.status == "unsupported" and "quantised" in failure.reason
 
 
@@ -349,7 +359,7 @@ def test_a_model_without_names_or_with_one_twice_is_a_failure(tmp_path):
     for chosen, words in ((tensors[:2], "two initialisers"), (tensors[2:], "without a name")):
         graph = onnx.helper.make_graph([], "net", [], [], initializer=chosen)
         onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
-        assert words in failure_of(tmp_path / "net.onnx", files.read_onnx).reason
+        assert words in failure_of(tmp_path / "net.onnx", weights_onnx.read_onnx).reason
 
 
 def external(path, **entries):
@@ -375,7 +385,7 @@ def external(path, **entries):
 def test_external_data_inside_the_folder_is_read_and_listed(tmp_path):
     path = tmp_path / "net.onnx"
     external(path)
-    arrays, _ = files.read_onnx(path)
+    arrays, _ = weights_onnx.read_onnx(path)
     assert np.array_equal(arrays["w"], random(30, 20))
     assert np.array_equal(arrays["table"], random(30, 20))
     assert files.files_of(path) == [path, tmp_path / "net.data"]
@@ -406,7 +416,7 @@ def test_the_files_of_an_onnx_model_are_those_that_onnx_itself_loads(tmp_path):
     (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
     own = onnx.external_data_helper
     expected = {own.ExternalDataInfo(t).location for t in own._get_all_tensors(model)}
-    assert files.external_data(tmp_path / "net.onnx") == expected
+    assert weights_onnx.external_data(tmp_path / "net.onnx") == expected
     assert expected == {"deep.data", "sub/branch.data", "1.data", "2.data", "top.data"}
 
 
@@ -416,7 +426,7 @@ def test_external_data_outside_of_the_folder_is_refused(tmp_path, place):
     folder.mkdir()
     external(folder / "net.onnx", location=place)
     (tmp_path / "net.data").write_bytes(bytes(9999))
-    assert "leads out" in failure_of(folder / "net.onnx", files.read_onnx).reason
+    assert "leads out" in failure_of(folder / "net.onnx", weights_onnx.read_onnx).reason
     assert "leads out" in refused(files.files_of, folder / "net.onnx")
 
 
@@ -427,12 +437,12 @@ def test_external_data_behind_a_link_or_missing_or_too_short_is_a_failure(tmp_pa
     data = path.with_name("net.data")
     whole = data.read_bytes()
     data.write_bytes(whole[:100])
-    assert str(path) in failure_of(path, files.read_onnx).reason
+    assert str(path) in failure_of(path, weights_onnx.read_onnx).reason
     data.unlink()
-    assert "its file net.data is missing" in failure_of(path, files.read_onnx).reason
+    assert "its file net.data is missing" in failure_of(path, weights_onnx.read_onnx).reason
     (tmp_path / "secret").write_bytes(whole)
     data.symlink_to(tmp_path / "secret")
-    failure_of(path, files.read_onnx)
+    failure_of(path, weights_onnx.read_onnx)
 
 
 # --- digests and dependencies ---------------------------------------------------------------------
@@ -505,7 +515,7 @@ def run(folder, *names):
     ],
 )
 def test_checkpoints_are_ordered_by_the_last_integer_of_their_names(tmp_path, names, numbers):
-    found = files.checkpoints(run(tmp_path / "run", *names))
+    found = checkpoints.checkpoints(run(tmp_path / "run", *names))
     assert [number for number, _ in found] == numbers
     assert {path.name for _, path in found} == set(names)
     assert all(path.parent == tmp_path / "run" for _, path in found)
@@ -517,7 +527,7 @@ def test_other_files_of_a_training_are_no_checkpoints(tmp_path):
         *["training_args.bin", ".hidden_7.pt", "scaler.pt", "log.txt", "trainer_state.json"],
         *["logs/events.1", "metrics_3.csv"],
     ]
-    found = files.checkpoints(run(tmp_path / "run", "epoch_1.pt", *others))
+    found = checkpoints.checkpoints(run(tmp_path / "run", "epoch_1.pt", *others))
     assert [(number, path.name) for number, path in found] == [(1, "epoch_1.pt")]
 
 
@@ -526,16 +536,16 @@ def test_the_folder_of_a_hugging_face_trainer(tmp_path):
     for step in (500, 1000):
         sharded(folder / f"checkpoint-{step}")
         run(folder, f"checkpoint-{step}/optimizer.pt")
-    found = files.checkpoints(folder)
+    found = checkpoints.checkpoints(folder)
     assert [(number, path.name) for number, path in found] == [
         (500, "checkpoint-500"),
         (1000, "checkpoint-1000"),
     ]
     assert set(files.read_state_dict(found[0][1])) >= set(state())
     sharded(folder)  # a last model in shards is left out as one in a file is
-    assert files.checkpoints(folder) == found
+    assert checkpoints.checkpoints(folder) == found
     run(folder, "checkpoint-1500/optimizer.pt")
-    assert "checkpoint-1500: it holds no model" in refused(files.checkpoints, folder)
+    assert "checkpoint-1500: it holds no model" in refused(checkpoints.checkpoints, folder)
 
 
 @pytest.mark.parametrize(
@@ -550,8 +560,8 @@ def test_the_folder_of_a_hugging_face_trainer(tmp_path):
     ],
 )
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path, names, words):
-    assert words in refused(files.checkpoints, run(tmp_path / "run", *names))
-    assert "no such folder" in refused(files.checkpoints, tmp_path / "nowhere")
+    assert words in refused(checkpoints.checkpoints, run(tmp_path / "run", *names))
+    assert "no such folder" in refused(checkpoints.checkpoints, tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -564,11 +574,11 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path, names, words):
 def test_the_tensor_parallel_parts_of_a_model_are_refused(tmp_path, names):
     folder = run(tmp_path / "llm", *names, "params.json")
     words = f"{names[0]} and {names[1]} are parts of one model"
-    assert words in refused(files.checkpoints, folder)
+    assert words in refused(checkpoints.checkpoints, folder)
     failure = failure_of(folder / names[0])
     assert words in failure.reason and "convert it to" in failure.reason
     (folder / names[1]).unlink()  # a model in one part is whole
-    assert len(files.checkpoints(folder)) == 1
+    assert len(checkpoints.checkpoints(folder)) == 1
 
 
 def test_tensors_are_read_in_the_order_of_the_network(tmp_path):
@@ -599,5 +609,5 @@ def test_the_reader_of_sources_and_this_one_agree(tmp_path):
     path = tmp_path / "page.pth"
     path.write_bytes(b"<html>")
     with pytest.raises(KnownFailure) as old:
-        sources.read_state_dict(path)
+        files.read_state_dict(path)
     assert failure_of(path).reason == old.value.reason

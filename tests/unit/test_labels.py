@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atlas.errors import InputError
-from atlas.labels import DATASETS, METADATA, label_rows, metadata, pretraining, timm_labels
+from atlas.study.labels import DATASETS, METADATA, label_rows, metadata, pretraining, timm_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = (

@@ -12,12 +12,15 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch = pytest.importorskip("torch")
 
-import numpy as np  # noqa: E402
-from torch import nn  # noqa: E402
+import numpy as np
+from torch import nn
 
-from atlas import metrics, spectra  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
-from atlas.layers import (  # noqa: E402
+from atlas.errors import KnownFailure
+from atlas.fits import (
+    metrics,
+    spectra,
+)
+from atlas.weights.layers import (
     ANALYSED,
     COMPLETE,
     complete_of_shape,
@@ -28,7 +31,7 @@ from atlas.layers import (  # noqa: E402
     tensors_of_module,
     tensors_of_state_dict,
 )
-from atlas.weights import save  # noqa: E402
+from atlas.weights.store import save
 
 LIMITS = {"max_evals": 15000, "max_N": 50000}
 DOCS = Path(__file__).parents[2] / "docs" / "layers.md"

@@ -10,7 +10,7 @@ import pytest
 
 import atlas
 from atlas.io import atomic, write_csv, write_json, write_parquet
-from atlas.merge import excluded_table, layers_table, models_table
+from atlas.tables.merge import excluded_table, layers_table, models_table
 
 SCRIPTS = str(Path(atlas.__file__).parents[1])
 RUN = {"weightwatcher": {"engine": "exact"}, "versions": {"weightwatcher": "0.7.7"}}

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atlas import mixed as module
-from atlas.statistics import Options
+from atlas.statistics import mixed
+from atlas.statistics.options import Options
 
 OPTIONS = Options(metrics=("alpha",), permutations=99, bootstrap=99)
 
@@ -46,7 +46,7 @@ def row(table, adjusted=False):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_opposite_effects_inside_and_between_families_are_found(adjusted):
-    found = row(module.mixed(models(np.random.default_rng(1), -1.0, 1.0), OPTIONS), adjusted)
+    found = row(mixed.mixed(models(np.random.default_rng(1), -1.0, 1.0), OPTIONS), adjusted)
     assert found["within_high"] < 0 < found["between_low"]
     assert found["difference_low"] > 0 and found["difference_p"] < 0.01
     assert (found["n"], found["units"], found["groups"]) == (72, 72, 12)
@@ -56,7 +56,7 @@ def test_opposite_effects_inside_and_between_families_are_found(adjusted):
 @pytest.mark.filterwarnings("error")
 def test_no_effect_is_found_as_often_as_the_level_says():
     rng = np.random.default_rng(2)
-    p = [row(module.mixed(models(rng, 0, 0, 6, 4), OPTIONS))["within_p"] for _ in range(120)]
+    p = [row(mixed.mixed(models(rng, 0, 0, 6, 4), OPTIONS))["within_p"] for _ in range(120)]
     assert np.mean(np.array(p) < 0.05) < 0.11
     assert np.mean(np.array(p) < 0.5) == pytest.approx(0.5, abs=0.15)
 
@@ -67,7 +67,7 @@ def test_intervals_cover_what_was_put_in():
     covered = []
     for _ in range(60):
         table = models(rng, -0.5, 0.5, 10, 5, slope_sd=0.3)
-        found = row(module.mixed(table, OPTIONS))
+        found = row(mixed.mixed(table, OPTIONS))
         # In the units of the data: SD of quality per SD of alpha.
         scale = table["alpha"].std() / table["quality"].std()
         covered.append(found["within_low"] <= -0.5 * scale <= found["within_high"])
@@ -75,8 +75,8 @@ def test_intervals_cover_what_was_put_in():
 
 
 def test_slopes_that_differ_between_families_are_seen():
-    steep = row(module.mixed(models(np.random.default_rng(4), -1, 0, slope_sd=1.0), OPTIONS))
-    flat = row(module.mixed(models(np.random.default_rng(4), -1, 0, slope_sd=0.0), OPTIONS))
+    steep = row(mixed.mixed(models(np.random.default_rng(4), -1, 0, slope_sd=1.0), OPTIONS))
+    flat = row(mixed.mixed(models(np.random.default_rng(4), -1, 0, slope_sd=0.0), OPTIONS))
     assert steep["random_slopes"] and steep["slope_sd"] > 0.3
     assert flat["slope_sd"] < 0.2
     assert steep["within_high"] - steep["within_low"] > flat["within_high"] - flat["within_low"]
@@ -84,7 +84,7 @@ def test_slopes_that_differ_between_families_are_seen():
 
 def test_within_is_about_the_slope_of_centred_data_where_slopes_are_equal():
     table = models(np.random.default_rng(5), -1, 0.5)
-    found = row(module.mixed(table, OPTIONS))
+    found = row(mixed.mixed(table, OPTIONS))
     centred = table[["alpha", "quality"]] - table.groupby("family")[["alpha", "quality"]].transform(
         "mean"
     )
@@ -97,7 +97,7 @@ def test_seeds_are_replicates():
     table = models(np.random.default_rng(6), -1, 0)
     twice = pd.concat([table.assign(seed="0"), table.assign(seed="1")], ignore_index=True)
     twice["model"] = twice["model"] + "-" + twice["seed"]
-    once, both = row(module.mixed(table, OPTIONS)), row(module.mixed(twice, OPTIONS))
+    once, both = row(mixed.mixed(table, OPTIONS)), row(mixed.mixed(twice, OPTIONS))
     assert both["n"] == 144 and both["units"] == 72
     assert both["within"] == pytest.approx(once["within"])
     assert both["within_p"] == pytest.approx(once["within_p"])
@@ -105,7 +105,7 @@ def test_seeds_are_replicates():
 
 def test_size_that_is_collinear_is_left_out_and_named():
     table = models(np.random.default_rng(7), -1, 0, parameters=1e6)
-    found = row(module.mixed(table, OPTIONS), adjusted=True)
+    found = row(mixed.mixed(table, OPTIONS), adjusted=True)
     assert found["note"] == "not held fixed: size" and np.isfinite(found["within"])
 
 
@@ -121,11 +121,11 @@ def test_size_that_is_collinear_is_left_out_and_named():
     ],
 )
 def test_what_cannot_be_fitted_says_why(change, note):
-    found = row(module.mixed(change(models(np.random.default_rng(8), 0, 0)), OPTIONS))
+    found = row(mixed.mixed(change(models(np.random.default_rng(8), 0, 0)), OPTIONS))
     assert note in found["note"] and np.isnan(found["within"])
 
 
 def test_the_order_of_rows_means_nothing():
     table = models(np.random.default_rng(9), -1, 1)
     shuffled = table.sample(frac=1, random_state=1)
-    pd.testing.assert_frame_equal(module.mixed(table, OPTIONS), module.mixed(shuffled, OPTIONS))
+    pd.testing.assert_frame_equal(mixed.mixed(table, OPTIONS), mixed.mixed(shuffled, OPTIONS))

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from test_labels import TABLES, needs_tables
 
-from atlas import catalogue
-from atlas.labels import timm_labels
-from atlas.study import load_study
+from atlas.study import catalogue
+from atlas.study.config import load_study
+from atlas.study.labels import timm_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = ROOT.parent / "shared" / "published"

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atlas import pairs as module
-from atlas.pairs import PAIRS, pairs
-from atlas.statistics import EXACT_LIMIT, Options, prepare
+from atlas.statistics import pairs as statistics_pairs
+from atlas.statistics.models import prepare
+from atlas.statistics.options import Options
+from atlas.statistics.pairs import PAIRS, pairs
+from atlas.statistics.permutation import EXACT_LIMIT
 
 QUICK = Options(metrics=("alpha",), permutations=299, bootstrap=299)
 
@@ -64,8 +66,8 @@ def answer(models: pd.DataFrame, options: Options = QUICK, **labels: object) -> 
     return one(pairs(models, options), **labels)
 
 
-def design_of(models: pd.DataFrame, options: Options = QUICK) -> module.Design:
-    return module.make_design(prepare(models), options)
+def design_of(models: pd.DataFrame, options: Options = QUICK) -> statistics_pairs.Design:
+    return statistics_pairs.make_design(prepare(models), options)
 
 
 # --- estimates ------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def test_exchanges_keep_what_recipes_do_to_variants_in_common():
         (table["variant"] == "v1") & table["recipe"].isin(["r4", "r5"])
     )
     design = design_of(table[~drop])
-    indices, exact = module.recipe_exchanges(design, 99, 0)
+    indices, exact = statistics_pairs.recipe_exchanges(design, 99, 0)
     assert exact
     assert len({tuple(i) for i in indices}) == len(indices) == math.factorial(4) * 2
     assert (design.variant[indices] == design.variant).all()
@@ -208,7 +210,7 @@ def test_exchanges_keep_what_recipes_do_to_variants_in_common():
         assert {moved[0][4], moved[0][5]} == {4, 5}
 
 
-def variants(design: module.Design) -> list[np.ndarray]:
+def variants(design: statistics_pairs.Design) -> list[np.ndarray]:
     return [np.flatnonzero(design.variant == code) for code in np.unique(design.variant)]
 
 
@@ -242,7 +244,7 @@ def studies(
         alpha, quality = (
             (2 * rng.normal(size=shape[1]) + rng.normal(size=shape)).ravel()[there] for _ in "xy"
         )
-        rows += module.compare(design, alpha[None, :], quality, options, (study,))
+        rows += statistics_pairs.compare(design, alpha[None, :], quality, options, (study,))
     return pd.DataFrame(rows)
 
 
@@ -277,7 +279,7 @@ def test_resamples_are_those_of_drawn_variants_and_recipes():
     table = grid(*rng.normal(size=(2, 3, 4))).drop(index=[5])
     design = design_of(table)
     statistic = rng.normal(size=(1, len(design.first)))
-    found = module.pigeonhole(design, statistic, 40, 9)[0]
+    found = statistics_pairs.pigeonhole(design, statistic, 40, 9)[0]
 
     rng = np.random.default_rng(9)
     recipes, variants = (rng.multinomial(k, np.full(k, 1 / k), size=40) for k in (4, 3))

@@ -16,9 +16,28 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.stages import compute
 
-from atlas import markdown, metrics, paper, paper_study, paper_tables, statistics, tables, wording
-from atlas.wording import Answer, Beyond, Outcome, judge
+from atlas.findings import results
+from atlas.findings.outcome import Beyond, Outcome, judge
+from atlas.findings.results import Answer
+from atlas.fits import metrics
+from atlas.paper import (
+    appendix,
+    comparisons,
+    contents,
+    failed_fits,
+    heterogeneity,
+    markdown,
+    verdicts,
+)
+from atlas.paper import controls as paper_controls
+from atlas.paper import size as paper_size
+from atlas.statistics import correlations as statistics_correlations
+from atlas.statistics import options as statistics_options
+from atlas.statistics import registry
+from atlas.terms import keys
+from atlas.terms import words as terms_words
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"
@@ -183,22 +202,24 @@ def layers_of(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def computed(models: pd.DataFrame, options: statistics.Options) -> dict[str, pd.DataFrame]:
+FIRST = ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
+
+
+def computed(models: pd.DataFrame, options: statistics_options.Options) -> dict[str, pd.DataFrame]:
     """The correlations and what belongs to them; test_paper_why has the other tables."""
-    correlations = statistics.correlations(models, options)
-    names = [name for name, module in tables.TABLES.items() if module == "statistics"]
-    return {name: tables.compute(name, models, options, correlations) for name in names}
+    correlations = statistics_correlations.correlations(models, options)
+    return {name: compute(name, models, options, correlations) for name in FIRST}
 
 
-def study(models: pd.DataFrame, **changes) -> paper_study.Study:
+def study(models: pd.DataFrame, **changes) -> results.Results:
     """A study with these models and the statistics of them."""
     config = CONFIG | changes.pop("config", {})
     options = config["statistics"]
     known = set(models["collection"]) if len(models) else set()
     controls = {a: b for a, b in options["controls"].items() if a in known}
     config = config | {"statistics": options | {"controls": controls}}
-    made = dict.fromkeys(tables.TABLES, pd.DataFrame()) | computed(
-        models, statistics.Options.from_config(config["statistics"])
+    made = dict.fromkeys(registry.TABLES, pd.DataFrame()) | computed(
+        models, statistics_options.Options.from_config(config["statistics"])
     )
     runs = [
         {
@@ -222,7 +243,7 @@ def study(models: pd.DataFrame, **changes) -> paper_study.Study:
             }
         ]
     )
-    made = paper_study.Study(
+    made = results.Results(
         models=rows_of(models),
         layers=layers_of(models) if len(models) else pd.DataFrame(columns=["model", "depth"]),
         excluded=[],
@@ -240,17 +261,17 @@ EMPTY = models_frame().iloc[:0]
 
 
 @pytest.fixture(scope="module")
-def negative() -> paper_study.Study:
+def negative() -> results.Results:
     return study(models_frame(-1))
 
 
 @pytest.fixture(scope="module")
-def positive() -> paper_study.Study:
+def positive() -> results.Results:
     return study(models_frame(+1))
 
 
 @pytest.fixture(scope="module")
-def unclear() -> paper_study.Study:
+def unclear() -> results.Results:
     return study(models_frame(0, noise=3))
 
 
@@ -309,7 +330,7 @@ def test_outcome_follows_from_direction_interval_and_multiplicity(given, outcome
 
 def test_sentences_of_one_comparison_differ_by_outcome():
     def said(given) -> str:
-        return wording.result(judge(given, 0.95), "among them", "alpha", "accuracy", 0.95)
+        return comparisons.result(judge(given, 0.95), "among them", "alpha", "accuracy", 0.95)
 
     assert "smaller alpha goes with higher accuracy" in said(row())
     assert "the theory expects" in said(row())
@@ -325,14 +346,14 @@ def test_sentences_of_one_comparison_differ_by_outcome():
 
 def test_a_metric_without_an_expectation_is_not_measured_by_one():
     finding = judge(row(), 0.95)
-    assert "theory" not in wording.result(finding, "here", "stable_rank", "accuracy", 0.95)
+    assert "theory" not in comparisons.result(finding, "here", "stable_rank", "accuracy", 0.95)
     answer = Answer("x", "stable_rank", "accuracy", finding, finding, finding)
-    assert "theory" not in wording.verdict("a", [answer], 0.95).en
+    assert "theory" not in comparisons.verdict("a", [answer], 0.95).en
 
 
 def test_flipping_the_data_flips_the_words(negative, positive, unclear):
     said = {
-        name: paper.variables(given)
+        name: contents.variables(given)
         for name, given in (("-", negative), ("+", positive), ("0", unclear))
     }
     for key in "abc":
@@ -383,7 +404,7 @@ MINUS, PLUS, OPEN = row(), row(0.5, 0.2, 0.7), row(-0.1, -0.5, 0.3, 0.6)
     ],
 )
 def test_overall_verdict(answers, english, german):
-    text = wording.verdict_overall(answers)
+    text = verdicts.verdict_overall(answers)
     assert english in text.en
     assert german in text.de
 
@@ -405,7 +426,7 @@ def beyond(outcome: Outcome, note: str = "") -> Beyond:
 )
 def test_size_verdict(given, english, german):
     parts = {key: beyond(outcome) for key, outcome in zip("abc", given, strict=False)}
-    text = wording.verdict_size([answer(MINUS, beyond=parts)])
+    text = paper_size.verdict_size([answer(MINUS, beyond=parts)])
     assert english in text.en
     assert german in text.de
 
@@ -419,7 +440,7 @@ def test_size_verdict(given, english, german):
     ],
 )
 def test_families_verdict(q, english, german):
-    text = wording.verdict_families([answer(MINUS, q_p=q)], 0.05)
+    text = heterogeneity.verdict_families([answer(MINUS, q_p=q)], 0.05)
     assert english in text.en
     assert german in text.de
 
@@ -435,7 +456,7 @@ def test_families_verdict(q, english, german):
 )
 def test_treatment_verdict(failed, stored, english, german):
     given = answer(MINUS, failed=failed, stored={"a": judge(stored, 0.95)})
-    text = wording.verdict_treatment([given])
+    text = failed_fits.verdict_treatment([given])
     assert english in text.en
     assert german in text.de
 
@@ -451,7 +472,7 @@ def test_treatment_verdict(failed, stored, english, german):
     ],
 )
 def test_controls_verdict(rows, english, german):
-    text = wording.verdict_controls([judge(given, 0.95) for given in rows], "alpha")
+    text = paper_controls.verdict_controls([judge(given, 0.95) for given in rows], "alpha")
     assert english in text.en
     assert german in text.de
 
@@ -461,8 +482,8 @@ def test_advice_depends_on_size_and_controls():
     alarm, quiet = [judge(MINUS, 0.95)], [judge(OPEN, 0.95)]
     same_size = {"c": Beyond(Outcome.NONE, note="size is constant: it explains nothing here")}
 
-    def said(given, controls) -> wording.Text:
-        return wording.verdict_use([given], controls)
+    def said(given, controls) -> terms_words.Text:
+        return verdicts.verdict_use([given], controls)
 
     assert "Nothing" in said(answer(OPEN), quiet).en
     assert "not ruled out" in said(answer(MINUS, beyond={"a": beyond(Outcome.OPEN)}), quiet).en
@@ -475,20 +496,20 @@ def test_advice_depends_on_size_and_controls():
 
 def test_every_sentence_of_the_abstract_is_in_both_languages(negative, positive, unclear):
     for given in (negative, positive, unclear, study(EMPTY)):
-        values = paper.variables(given)
-        for name in paper.ABSTRACT:
+        values = contents.variables(given)
+        for name in contents.ABSTRACT:
             assert values[name].endswith(".")
             assert values[f"{name}_de"].endswith(".")
             assert values[name] != values[f"{name}_de"]
             assert not re.search(r"\d\.\d\d", values[f"{name}_de"]), "a decimal point in German"
     assert used_variables(QMD.split("## Zusammenfassung")[1].split("## Introduction")[0]) >= {
-        f"{name}_de" for name in paper.ABSTRACT
+        f"{name}_de" for name in contents.ABSTRACT
     }
 
 
 def compose(given):
     """The generated files, with every optional section."""
-    return paper.compose(given, PARTS)
+    return contents.compose(given, PARTS)
 
 
 # --- the document ---------------------------------------------------------------------------------
@@ -505,7 +526,7 @@ def test_no_number_is_typed():
 
 
 def test_variables_are_all_defined_and_all_used(negative):
-    defined = set(paper.variables(negative))
+    defined = set(contents.variables(negative))
     used = used_variables(QMD)
     assert used - defined == set()
     assert defined - used == set()
@@ -569,12 +590,12 @@ def test_the_header_and_settings_are_yaml():
 
 
 def test_constants_are_those_of_the_other_stages():
-    assert (statistics.BCA_FROM, statistics.FISHER_FROM) == (
-        paper_study.BCA_FROM,
-        paper_study.FISHER_FROM,
+    assert (keys.BCA_FROM, keys.FISHER_FROM) == (
+        results.BCA_FROM,
+        results.FISHER_FROM,
     )
-    assert statistics.POWER == wording.POWER
-    assert (metrics.OVER_TRAINED, metrics.UNDER_TRAINED) == paper_study.RANGE
+    assert keys.POWER == keys.POWER
+    assert (metrics.OVER_TRAINED, metrics.UNDER_TRAINED) == metrics.RANGE
 
 
 def test_layer_counts():
@@ -587,11 +608,11 @@ def test_layer_counts():
             "num_pl_spikes": [55, 10, -1, 10, 10],
         }
     )
-    counts = paper_study.layer_counts(layers)
+    counts = metrics.layer_counts(layers)
     expected = {"all": 5, "failed": 2, "fitted": 3, "small": 2, "short": 2, "outside": 2}
     assert counts == expected | {"sized": 5, "tailed": 3}
     unknown = layers.assign(num_evals=np.nan, num_pl_spikes=np.nan)  # as some published tables
-    counts = paper_study.layer_counts(unknown)
+    counts = metrics.layer_counts(unknown)
     assert (counts["sized"], counts["small"], counts["tailed"], counts["short"]) == (0, 0, 0, 0)
     assert counts["failed"] == metrics.failed(layers).sum()
 
@@ -726,21 +747,21 @@ def test_a_files_place_is_not_told(negative):
         "identity": {"source": "file", "location": "/home/somebody/secret/net.pth"},
         "weights_sha256": "c" * 64,
     }
-    text = paper_tables.provenance_table(dataclasses.replace(negative, runs=[run]))
+    text = appendix.provenance_table(dataclasses.replace(negative, runs=[run]))
     assert "file: net.pth" in text
     assert "somebody" not in text
 
 
 def test_the_config_s_hash_depends_on_what_decides_results():
-    first = paper.config_hash(CONFIG)
-    assert first == paper.config_hash(CONFIG | {"title": "Another"})
-    assert first != paper.config_hash(CONFIG | {"weightwatcher": {"min_evals": 50}})
+    first = appendix.config_hash(CONFIG)
+    assert first == appendix.config_hash(CONFIG | {"title": "Another"})
+    assert first != appendix.config_hash(CONFIG | {"weightwatcher": {"min_evals": 50}})
 
 
 # --- rendered -------------------------------------------------------------------------------------
 
 
-def write_source(folder: Path, given: paper_study.Study) -> Path:
+def write_source(folder: Path, given: results.Results) -> Path:
     for name, text in compose(given).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

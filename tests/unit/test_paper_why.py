@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.stages import compute
 from test_paper import (
     CONFIG,
     EMPTY,
@@ -25,29 +26,38 @@ from test_paper import (
     used_variables,
 )
 
-from atlas import (
+from atlas.findings import results
+from atlas.findings.outcome import Effect, Finding, Outcome, effect, judge
+from atlas.paper import alternatives as paper_alternatives
+from atlas.paper import (
+    contents,
     explanations,
-    metrics,
+    heterogeneity,
+    methods,
     mixed,
     pairs,
-    paper_study,
-    paper_why,
     prediction,
-    statistics,
-    tables,
-    wording_why,
+    verdicts,
 )
-from atlas.wording import METRICS, Finding, Outcome, judge
-from atlas.wording_why import (
-    Candidate,
-    Effect,
-    Mixed,
-    Pairs,
-    Predicted,
-    Shape,
-    Tried,
-    effect,
-)
+from atlas.paper import shape as paper_shape
+from atlas.paper import traits as paper_traits
+from atlas.paper.alternatives import Tried
+from atlas.paper.explanations import Candidate
+from atlas.paper.mixed import Mixed
+from atlas.paper.pairs import Pairs
+from atlas.paper.prediction import Predicted
+from atlas.paper.shape import Shape
+from atlas.statistics import alternatives as statistics_alternatives
+from atlas.statistics import correlations as statistics_correlations
+from atlas.statistics import explanations as statistics_explanations
+from atlas.statistics import mixed as statistics_mixed
+from atlas.statistics import options as statistics_options
+from atlas.statistics import pairs as statistics_pairs
+from atlas.statistics import prediction as statistics_prediction
+from atlas.statistics import shape as statistics_shape
+from atlas.statistics import traits
+from atlas.terms import words as terms_words
+from atlas.terms.words import METRICS
 
 MINUS = Effect(Outcome.NEGATIVE, 0.2, 0.1, 0.3, 0.001)
 PLUS = Effect(Outcome.POSITIVE, 0.8, 0.7, 0.9, 0.001)
@@ -125,7 +135,7 @@ def pair(concordance, gain=OPEN, name="zoo") -> Pairs:
     ],
 )
 def test_pairs_verdict(found, words):
-    assert words in wording_why.verdict_pairs(found, "alpha", 0.95)
+    assert words in pairs.verdict_pairs(found, "alpha", 0.95)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +151,11 @@ def test_pairs_verdict(found, words):
     ],
 )
 def test_what_choosing_gains(gain, words):
-    assert words in wording_why.verdict_pairs([pair(PLUS, gain)], "alpha", 0.95)
+    assert words in pairs.verdict_pairs([pair(PLUS, gain)], "alpha", 0.95)
 
 
 def test_a_gain_without_a_known_unit_is_in_units_of_quality():
-    text = wording_why.verdict_pairs([pair(PLUS)._replace(quality="perplexity")], "alpha", 0.95)
+    text = pairs.verdict_pairs([pair(PLUS)._replace(quality="perplexity")], "alpha", 0.95)
     assert "units of quality" in text
     assert "percentage points" not in text
 
@@ -179,11 +189,11 @@ def model(within, between=OPEN, difference=OPEN, adjusted=OPEN) -> Mixed:
     ],
 )
 def test_mixed_verdict(found, words):
-    assert words in wording_why.verdict_mixed(found, "alpha", "b", 0.95)
+    assert words in mixed.verdict_mixed(found, "alpha", "b", 0.95)
 
 
 def test_mixed_verdict_of_trainings_speaks_of_variants():
-    text = wording_why.verdict_mixed([model(MINUS)], "alpha", "c", 0.95)
+    text = mixed.verdict_mixed([model(MINUS)], "alpha", "c", 0.95)
     assert "Inside variants, smaller alpha" in text
     assert "famil" not in text
 
@@ -222,7 +232,7 @@ def predicted(own, size=OPEN) -> Predicted:
     ],
 )
 def test_prediction_verdict(found, words):
-    text = wording_why.verdict_prediction(found, "alpha", 0.95)
+    text = prediction.verdict_prediction(found, "alpha", 0.95)
     assert words in text or words in text[0].upper() + text[1:]
 
 
@@ -235,9 +245,9 @@ def shape(finding, level="variants", null="alpha_shuffled", name="zoo") -> Shape
 
 def test_how_much_of_a_null_its_draws_leave_is_said_where_it_is_known():
     known = shape(LARGER)._replace(reliability=0.62)
-    text = wording_why.verdict_shape([known, shape(LARGER, "families")], {}, 0.95)
+    text = paper_shape.verdict_shape([known, shape(LARGER, "families")], {}, 0.95)
     assert "other draws of the null would show 62% for zoo again" in text
-    assert "other draws" not in wording_why.verdict_shape([shape(LARGER)], {}, 0.95)
+    assert "other draws" not in paper_shape.verdict_shape([shape(LARGER)], {}, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +275,7 @@ def test_how_much_of_a_null_its_draws_leave_is_said_where_it_is_known():
     ],
 )
 def test_shape_verdict(found, words):
-    assert words in wording_why.verdict_shape(found, {}, 0.95)
+    assert words in paper_shape.verdict_shape(found, {}, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +287,7 @@ def test_shape_verdict(found, words):
     ],
 )
 def test_what_the_nulls_say_about_quality(findings, words):
-    assert words in wording_why.verdict_shape([], {"alpha_shuffled": findings}, 0.95)
+    assert words in paper_shape.verdict_shape([], {"alpha_shuffled": findings}, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +295,7 @@ def test_what_the_nulls_say_about_quality(findings, words):
     [(0.5, 0.8, (0.25, 0.64)), (-0.8, -0.5, (0.25, 0.64)), (-0.6, 0.2, (0, 0.36))],
 )
 def test_the_interval_of_a_square(low, high, expected):
-    assert wording_why.squared(low, high) == pytest.approx(expected)
+    assert paper_shape.squared(low, high) == pytest.approx(expected)
 
 
 # --- other alphas ---------------------------------------------------------------------------------
@@ -331,7 +341,7 @@ def tried(finding, alpha=Outcome.OPEN, metric="hill", difference=OPEN, equal=Fal
     ],
 )
 def test_alternatives_verdict(found, words):
-    assert words in wording_why.verdict_alternatives(found)
+    assert words in paper_alternatives.verdict_alternatives(found)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +356,7 @@ def test_alternatives_verdict(found, words):
     ],
 )
 def test_one_alternative_beside_alpha(found, words):
-    assert words in wording_why.against_alpha("hill", found)
+    assert words in paper_alternatives.against_alpha("hill", found)
 
 
 # --- candidates -----------------------------------------------------------------------------------
@@ -381,7 +391,7 @@ CATEGORY = {True: Finding(Outcome.NONE, p=0.01), False: Finding(Outcome.NONE, p=
     ],
 )
 def test_explanations_verdict(candidates, words):
-    assert words in wording_why.verdict_explanations({"it": {"zoo": candidates}}, 0.95)
+    assert words in explanations.verdict_explanations({"it": {"zoo": candidates}}, 0.95)
 
 
 def test_other_correlations_are_worded_where_a_candidate_remains_and_counted_where_none_does():
@@ -391,7 +401,7 @@ def test_other_correlations_are_worded_where_a_candidate_remains_and_counted_whe
         "third": {"zoo": [candidate(UNCLEAR)], "lite": [candidate(LARGER)]},
         "fourth": {"zoo": [candidate(TOO_FEW)]},
     }
-    text = wording_why.verdict_explanations(found, 0.95)
+    text = explanations.verdict_explanations(found, 0.95)
     assert "set against first (zoo), none goes with it" in text
     assert "Against second, none of 3 tests is decided after correction" in text
     assert "Against third, in each collection on its own, 1 of 2 tests is decided" in text
@@ -402,8 +412,8 @@ def test_other_correlations_are_worded_where_a_candidate_remains_and_counted_whe
 # --- the sum --------------------------------------------------------------------------------------
 
 
-def why(candidates=(), alternatives=(), shapes=(), tested=None) -> wording_why.Text:
-    return wording_why.verdict_why(candidates, alternatives, shapes, tested or {}, "alpha")
+def why(candidates=(), alternatives=(), shapes=(), tested=None) -> terms_words.Text:
+    return verdicts.verdict_why(candidates, alternatives, shapes, tested or {}, "alpha")
 
 
 @pytest.mark.parametrize(
@@ -492,20 +502,20 @@ def test_why_verdict(parts, english, german):
     ],
 )
 def test_power_sentence(detectable, untested, words):
-    assert words in wording_why.power_of_groups(detectable, untested, 0.8)
+    assert words in heterogeneity.power_of_groups(detectable, untested, 0.8)
 
 
 # --- from the tables to the words -----------------------------------------------------------------
 
 
 COLUMNS = {
-    "pairs": pairs.PAIRS,
-    "mixed": mixed.MIXED,
-    "prediction": prediction.PREDICTION,
-    "alternatives": explanations.ALTERNATIVE,
-    "shape": explanations.SHAPE,
-    "traits": explanations.TRAITS_TABLE,
-    "explanations": explanations.EXPLANATION,
+    "pairs": statistics_pairs.PAIRS,
+    "mixed": statistics_mixed.MIXED,
+    "prediction": statistics_prediction.PREDICTION,
+    "alternatives": statistics_alternatives.ALTERNATIVE,
+    "shape": statistics_shape.SHAPE,
+    "traits": traits.TRAITS_TABLE,
+    "explanations": statistics_explanations.EXPLANATION,
 }
 PLACE = {"collection": "zoo", "dataset": "mnist-1d", "weightwatcher_version": "0.7.7"}
 TOGETHER = {"collection": "all", "dataset": "", "weightwatcher_version": ""}
@@ -606,7 +616,7 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
 FAST = {"statistics": OPTIONS | {"permutations": 99, "bootstrap": 20}}
 
 
-def with_tables(given: paper_study.Study, **new: pd.DataFrame) -> paper_study.Study:
+def with_tables(given: results.Results, **new: pd.DataFrame) -> results.Results:
     """The study with other tables of the statistics."""
     found = dict(given.tables) | {name: rows_of(frame) for name, frame in new.items()}
     return dataclasses.replace(given, tables=found)
@@ -628,23 +638,14 @@ def reversed_(unclear):
     return with_tables(unclear, **made(+1))
 
 
-def test_the_statistics_that_the_paper_reads_are_those_that_are_made():
-    assert paper_study.STATISTICS == tuple(tables.TABLES)
-    others = {name for name, module in tables.TABLES.items() if module != "statistics"}
-    assert set(COLUMNS) == others
-
-
 def test_every_alternative_and_candidate_has_a_name():
-    assert set(explanations.ALTERNATIVES) <= set(METRICS)
-    assert set(wording_why.CANDIDATES) == set(explanations.CANDIDATES)
-    assert {name for part in paper_why.TRAITS.values() for name in part} == set(
-        explanations.NUMBERS
-    )
-    assert paper_study.LARGE == metrics.LARGE
+    assert set(statistics_alternatives.ALTERNATIVES) <= set(METRICS)
+    assert set(terms_words.CANDIDATES) == set(traits.CANDIDATES)
+    assert {name for part in paper_traits.TRAITS.values() for name in part} == set(traits.NUMBERS)
 
 
 def test_flipping_the_tables_flips_the_words(expected, reversed_):
-    minus, plus = (paper_why.why_variables(given) for given in (expected, reversed_))
+    minus, plus = (contents.why_variables(given) for given in (expected, reversed_))
     for name, words in {
         "verdict_pairs": ("with the smaller alpha is the better", "with the larger alpha is the"),
         "verdict_mixed": (
@@ -692,7 +693,7 @@ def test_what_stands_in_the_tables(expected):
 def test_a_sign_holds_if_it_stays_whichever_family_is_left_out(reversed_, low, high, holds):
     rows = made(+1)["explanations"].iloc[:1].assign(left_out_low=low, left_out_high=high)
     given = with_tables(reversed_, explanations=rows)
-    text = paper_why.why_variables(given)["verdict_explanations"]
+    text = contents.why_variables(given)["verdict_explanations"]
     assert ("Whichever family is left out, the sign stays" in text) == holds
     assert ("No sign stays the same" in text) != holds
 
@@ -716,7 +717,7 @@ def test_an_alternative_that_is_alpha_is_called_the_same(expected):
     rows = made()["alternatives"].assign(equal=30, n=30)
     given = with_tables(expected, alternatives=rows)
     assert "| same |" in compose(given)["tables/alternatives.md"]
-    assert "Equal to alpha in every model" in paper_why.why_variables(given)["verdict_alternatives"]
+    assert "Equal to alpha in every model" in contents.why_variables(given)["verdict_alternatives"]
 
 
 def test_small_families_are_marked_and_others_say_what_they_could_have_shown():
@@ -734,7 +735,7 @@ def test_small_families_are_marked_and_others_say_what_they_could_have_shown():
 
 def experiments(**changes) -> str:
     asked = CONFIG["experiments"] | changes
-    return paper_why.experiment_list(study(EMPTY, config={"experiments": asked, "zoo": {}}))
+    return methods.experiment_list(study(EMPTY, config={"experiments": asked, "zoo": {}}))
 
 
 def test_the_experiments_are_those_of_the_config():
@@ -771,12 +772,12 @@ def with_experiments(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def computed(models: pd.DataFrame) -> paper_study.Study:
-    options = statistics.Options.from_config(FAST["statistics"])
+def computed(models: pd.DataFrame) -> results.Results:
+    options = statistics_options.Options.from_config(FAST["statistics"])
     models = with_experiments(models)
     given = study(models, config=FAST)
-    correlations = statistics.correlations(models, options)
-    new = {name: tables.compute(name, models, options, correlations) for name in COLUMNS}
+    correlations = statistics_correlations.correlations(models, options)
+    new = {name: compute(name, models, options, correlations) for name in COLUMNS}
     return with_tables(given, **new)
 
 
@@ -784,7 +785,7 @@ def computed(models: pd.DataFrame) -> paper_study.Study:
 def test_flipping_the_data_flips_the_words(slope, way):
     # Two sizes: too few models for a forest, which would take long.
     given = computed(models_frame(slope, sizes=2, noise=0.02, control=False, package=False))
-    said = paper_why.why_variables(given)
+    said = contents.why_variables(given)
     assert f"with the {way} alpha is the better one more often" in said["verdict_pairs"]
     assert f"Inside variants, {way} alpha goes with better models" in said["verdict_mixed"]
     assert "Alpha of the large layers is equal to alpha" in said["enough_eigenvalues"]
@@ -818,7 +819,7 @@ def test_a_degenerate_study_says_what_could_not_be_answered(case):
     text = text_of(files)
     assert not re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
     assert set(yaml.safe_load(files["_variables.yml"])) >= used_variables(QMD)
-    said = paper_why.why_variables(given)
+    said = contents.why_variables(given)
     for name in SILENT[case]:
         verdict = said[f"verdict_{name}"]
         assert UNANSWERED.search(getattr(verdict, "en", verdict)), (name, verdict)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atlas.powerlaw import SMALL, THRESHOLD, fit_tail
+from atlas.fits.powerlaw import SMALL, THRESHOLD, fit_tail
 
 
 def plain(eigenvalues):
@@ -68,11 +68,11 @@ def test_fewer_than_two_eigenvalues_are_a_failed_fit(values):
 
 
 def test_few_of_the_candidates_are_evaluated(monkeypatch):
-    from atlas import powerlaw
+    from atlas.fits import powerlaw as fits_powerlaw
 
     calls = []
-    real = powerlaw.distance
-    monkeypatch.setattr(powerlaw, "distance", lambda *args: calls.append(1) or real(*args))
+    real = fits_powerlaw.distance
+    monkeypatch.setattr(fits_powerlaw, "distance", lambda *args: calls.append(1) or real(*args))
     fit_tail(spectrum("gram", 1000, 0))
     assert 0 < len(calls) < 100
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atlas import prediction as module
-from atlas.statistics import Options
+from atlas.statistics import prediction
+from atlas.statistics.options import Options
 
 OPTIONS = Options(metrics=("alpha", "log_norm"), permutations=99, bootstrap=199)
 
@@ -38,7 +38,7 @@ def models(rng, families=4, members=4, inside=-1.0, between=-1.0, noise=0.0, siz
 
 
 def rows(table):
-    return module.prediction(table, OPTIONS).set_index("predictor")
+    return prediction.prediction(table, OPTIONS).set_index("predictor")
 
 
 def test_what_decides_the_quality_predicts_it_in_a_new_family():
@@ -76,14 +76,14 @@ def test_p_is_that_of_qualities_exchanged_inside_families():
     null = []
     for _ in range(200):
         shuffled = table["quality"].groupby(table["family"]).transform(rng.permutation)
-        other = module.prediction(table.assign(quality=shuffled), replace(OPTIONS, metrics=()))
+        other = prediction.prediction(table.assign(quality=shuffled), replace(OPTIONS, metrics=()))
         null.append(other.set_index("predictor").loc["alpha", "concordance_within"])
     null = np.array(null)
     tail = min(
         (null >= observed["concordance_within"] - 1e-9).mean(),
         (null <= observed["concordance_within"] + 1e-9).mean(),
     )
-    many = module.prediction(table, replace(OPTIONS, metrics=(), permutations=999))
+    many = prediction.prediction(table, replace(OPTIONS, metrics=(), permutations=999))
     p = many.set_index("predictor").loc["alpha", "concordance_within_p"]
     assert p == pytest.approx(min(1, 2 * tail), abs=0.12)
 
@@ -95,7 +95,7 @@ def test_p_errs_as_often_as_it_says_although_families_differ():
     p = []
     for _ in range(120):
         table = models(rng, families=6, members=5, inside=0, between=-2.0, noise=1.0)
-        found = module.prediction(table, options).set_index("predictor")
+        found = prediction.prediction(table, options).set_index("predictor")
         p.append(found.loc["alpha", "concordance_within_p"])
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
     assert np.mean(np.array(p) <= 0.5) > 0.25
@@ -117,8 +117,8 @@ def test_the_qualities_that_are_left_out_do_not_reach_their_predictions(kind):
 
     def predict(y):
         if kind == "forest":
-            return module.random_forest(x, y, family, left_out, 1)[0, family == 0]
-        return module.least_squares(x, y, left_out)[0, family == 0]
+            return prediction.random_forest(x, y, family, left_out, 1)[0, family == 0]
+        return prediction.least_squares(x, y, left_out)[0, family == 0]
 
     changed = np.where(family == 0, -100 * y, y)
     assert np.array_equal(predict(y), predict(changed))
@@ -147,8 +147,8 @@ def test_a_forest_finds_what_a_line_cannot():
     ],
 )
 def test_what_cannot_be_predicted_says_why(change):
-    table = module.prediction(change(models(np.random.default_rng(5))), OPTIONS)
-    assert list(table.columns) == module.PREDICTION
+    table = prediction.prediction(change(models(np.random.default_rng(5))), OPTIONS)
+    assert list(table.columns) == prediction.PREDICTION
     silent = table[table["concordance_within"].isna()]
     assert (silent["note"] != "").all()
 
@@ -157,5 +157,5 @@ def test_the_order_of_rows_means_nothing():
     table = models(np.random.default_rng(6), noise=0.5)
     again = table.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(
-        module.prediction(table, OPTIONS), module.prediction(again, OPTIONS)
+        prediction.prediction(table, OPTIONS), prediction.prediction(again, OPTIONS)
     )

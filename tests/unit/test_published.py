@@ -9,11 +9,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))
 
-from server import Fault, Server  # noqa: E402
+from server import Fault, Server
 
-from atlas import published  # noqa: E402
-from atlas.download import Network  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
+from atlas.errors import KnownFailure
+from atlas.fits import published as results
+from atlas.weights import published
+from atlas.weights.network import Network
 
 MIRROR = ROOT.parent / "shared" / "published"
 mirrored = pytest.mark.skipif(
@@ -27,7 +28,7 @@ SEED = sorted(
 
 def read(location, parameters=None):
     name, _ = published.locate(location)
-    return published.read(MIRROR / name, location, parameters)
+    return results.read(MIRROR / name, location, parameters)
 
 
 @mirrored
@@ -131,9 +132,9 @@ def test_a_file_that_cannot_be_had_excludes_its_models_and_no_others(tmp_path, m
     assert list(about["missing"]) == ["results/ResNetRS/RS50/details.csv"]
     folder, missing = tmp_path / "seed-keras", about["missing"]
     with pytest.raises(KnownFailure, match=r"RS50/details\.csv: HTTP 404") as caught:
-        published.read(folder, "seed-keras/ResNetRS/RS50", missing=missing)
+        results.read(folder, "seed-keras/ResNetRS/RS50", missing=missing)
     assert caught.value.stage == "obtain"
-    assert published.read(folder, "seed-keras/ResNetRS/RS101", missing=missing)[1]["layers"]
+    assert results.read(folder, "seed-keras/ResNetRS/RS101", missing=missing)[1]["layers"]
 
 
 @mirrored

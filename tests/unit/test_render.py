@@ -17,8 +17,9 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from pypdf import PdfReader
 
-from atlas import render as module
-from atlas.render import Renderer, RenderError, render, resolve
+from atlas.paper import render as paper_render
+from atlas.paper.render import Renderer, render, resolve
+from atlas.paper.settings import RenderError
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples" / "render"
@@ -803,5 +804,5 @@ def test_renderer_needs_no_import_of_typst_to_be_named():
 
 def test_builtin_files_are_where_the_module_looks():
     assert {"filter.lua", "template.html", "template.typ"} <= {
-        file.name for file in module.BUILTIN.iterdir()
+        file.name for file in paper_render.BUILTIN.iterdir()
     }

@@ -15,19 +15,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from atlas import statistics as module
-from atlas.statistics import (
-    KINDS,
-    Options,
-    baselines,
-    between_families,
-    controls,
-    correlations,
-    meta,
-    prepare,
-    random_effects,
-    simpson,
-)
+from atlas.statistics import correlations as statistics_correlations
+from atlas.statistics import models as statistics_models
+from atlas.statistics import permutation
+from atlas.statistics import sample as statistics_sample
+from atlas.statistics.baselines import baselines
+from atlas.statistics.between_families import between_families
+from atlas.statistics.controls import controls
+from atlas.statistics.correlations import correlations
+from atlas.statistics.describe import KINDS
+from atlas.statistics.meta import meta, random_effects
+from atlas.statistics.models import prepare
+from atlas.statistics.options import Options
+from atlas.statistics.simpson import simpson
 
 MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
 TRENDS = MIRROR / "ww-trends-2020"
@@ -176,7 +176,7 @@ def test_exact_p_is_exactly_nominal(n):
     orders = np.array(list(itertools.permutations(range(n))))
     for y in (rng.normal(size=n), np.floor(np.arange(n) / 2)):  # without and with ties
         x = rng.normal(size=n)
-        p = pd.DataFrame([module.permutation_p(x, y[order], orders, True) for order in orders])
+        p = pd.DataFrame([permutation.permutation_p(x, y[order], orders, True) for order in orders])
         for kind in KINDS:
             for level in np.unique(p[kind]):
                 assert np.mean(p[kind] <= level + 1e-9) == pytest.approx(level)
@@ -189,9 +189,9 @@ def test_recipes_that_act_alike_are_no_independent_evidence():
         rng = np.random.default_rng(seed)
         x, y = rng.normal(size=(2, 1, 5)) + 0.5 * rng.normal(size=(2, 6, 5))
         table = prepare(table_of(x, y, variant=numbered("v", 6, 0), recipe=numbered("r", 5, 1)))
-        scope = module.Scope("c", "within", "", "", table, table["variant"].to_numpy())
+        scope = statistics_models.Scope("c", "within", "", "", table, table["variant"].to_numpy())
         options = replace(QUICK, permutations=99, bootstrap=2, seed=seed)
-        row = module._correlate(scope, table["alpha"].to_numpy(), options, ())
+        row = statistics_correlations._correlate(scope, table["alpha"].to_numpy(), options, ())
         apart.append(row["kendall_p"])
         together.append(row["kendall_p_recipes"])
     assert np.mean(np.array(apart) <= 0.05) > 0.2
@@ -424,12 +424,12 @@ def test_families_that_resemble_each_other_need_the_family_as_unit():
         rng = np.random.default_rng(seed)
         x, y = rng.normal(size=(2, 7, 1)) + 0.1 * rng.normal(size=(2, 7, 4))
         table = families_of(x, y)
-        scope = module.Scope("a", "pooled", "", "", prepare(table))
-        sample = module.make_sample(
+        scope = statistics_models.Scope("a", "pooled", "", "", prepare(table))
+        sample = statistics_sample.make_sample(
             scope, [scope.models["alpha"].to_numpy(), scope.models["oriented"].to_numpy()], options
         )
-        indices, exact = module.rearrangements(sample, 99, seed)
-        pooled.append(module.permutation_p(*sample.centre(), indices, exact)["kendall"])
+        indices, exact = permutation.rearrangements(sample, 99, seed)
+        pooled.append(permutation.permutation_p(*sample.centre(), indices, exact)["kendall"])
         between.append(one(between_families(table, options))["kendall_p"])
     assert np.mean(np.array(pooled) <= 0.05) > 0.2
     assert nominal(between)
@@ -798,12 +798,12 @@ def test_published_regressions_of_27_series():
 @mirrored
 def test_failed_fits_alone_moved_a_family():
     """ResNetRS of the earlier study: r = -0.29 without failed fits, -0.96 with -1 averaged in."""
-    from atlas import published as sets
+    from atlas.fits import published as fits_published
 
     labels = pd.read_csv(MIRROR / "seed-keras" / "accuracies.csv")
     labels = labels[labels["family"] == "ResNetRS"]
     read = [
-        sets.read(MIRROR / "seed-keras", f"seed-keras/ResNetRS/{variant}")[1]
+        fits_published.read(MIRROR / "seed-keras", f"seed-keras/ResNetRS/{variant}")[1]
         for variant in labels["variant"]
     ]
     table = table_of([s["alpha"] for s in read], labels["seed_top1"].to_numpy(), family="ResNetRS")

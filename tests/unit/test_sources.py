@@ -7,12 +7,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import save_file
 
-from atlas import experiments, metrics, reference, sources, spectra  # noqa: E402
-from atlas.download import Network  # noqa: E402
-from atlas.errors import KnownFailure  # noqa: E402
-from atlas.weights import open_weights, save_failure  # noqa: E402
+from atlas.errors import KnownFailure
+from atlas.fits import (
+    experiments,
+    metrics,
+    reference,
+    spectra,
+)
+from atlas.weights import sources
+from atlas.weights.network import Network
+from atlas.weights.store import (
+    open_weights,
+    save_failure,
+)
 
 NETWORK = Network()
 

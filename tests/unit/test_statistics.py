@@ -11,19 +11,34 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
+from helpers.stages import compute_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from atlas import statistics as module
-from atlas.statistics import Options, Scope, correlations, prepare
-from atlas.tables import FROM_CORRELATIONS, TABLES, compute_all
+from atlas.statistics import (
+    baselines,
+    between_families,
+    bootstrap,
+    controls,
+    describe,
+    meta,
+    permutation,
+    simpson,
+)
+from atlas.statistics import correlations as statistics_correlations
+from atlas.statistics import sample as statistics_sample
+from atlas.statistics.correlations import correlations
+from atlas.statistics.models import Scope, prepare
+from atlas.statistics.options import Options
+from atlas.statistics.registry import TABLES
+from atlas.terms import keys
 from compute_statistics import compute_statistics
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "ww-trends-2020"
 QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
-ONLY_CORRELATIONS = list(module.KINDS)
+ONLY_CORRELATIONS = list(describe.KINDS)
 
 
 def row(alpha: float, quality: float, **labels: object) -> dict[str, object]:
@@ -94,11 +109,13 @@ def one(table: pd.DataFrame, **labels: object) -> pd.Series:
     return table.iloc[0]
 
 
-def sample_of(table: pd.DataFrame, options: Options = QUICK, groups: str = "") -> module.Sample:
+def sample_of(
+    table: pd.DataFrame, options: Options = QUICK, groups: str = ""
+) -> statistics_sample.Sample:
     table = prepare(table)
     labels = table[groups].to_numpy() if groups else None
     scope = Scope("b", "within" if groups else "family", "", "", table, labels)
-    return module.make_sample(
+    return statistics_sample.make_sample(
         scope, [table["alpha"].to_numpy(), table["oriented"].to_numpy()], options
     )
 
@@ -209,9 +226,9 @@ def test_no_effect_has_the_nominal_rate(seeds):
         values = rng.normal(size=(2, 12)).repeat(seeds, axis=1) + 0.1 * rng.normal(size=(2, n))
         for unit, results in ((np.arange(n) // seeds, p), (np.arange(n), naive)):
             zeros = np.zeros(n, int)
-            sample = module.Sample(values, zeros, unit, zeros, centred=False, missing=0)
-            indices, exact = module.rearrangements(sample, 199, trial)
-            results.append(module.permutation_p(*sample.centre(), indices, exact)["kendall"])
+            sample = statistics_sample.Sample(values, zeros, unit, zeros, centred=False, missing=0)
+            indices, exact = permutation.rearrangements(sample, 199, trial)
+            results.append(permutation.permutation_p(*sample.centre(), indices, exact)["kendall"])
     assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.095  # 0.05, within 3 standard errors
     assert 0.4 < np.mean(p) < 0.6
     assert (np.mean(np.array(naive) <= 0.05) > 0.2) == (seeds > 1)  # pseudoreplication
@@ -221,9 +238,9 @@ def test_units_stay_whole_and_in_their_group():
     table = prepare(zoo(np.random.default_rng(0)))
     table = table[(table["collection"] == "zoo") & (table["quality_metric"] == "accuracy")]
     scope = Scope("c", "within", "", "", table.reset_index(drop=True), table["variant"].to_numpy())
-    sample = module.make_sample(scope, [table["alpha"], table["oriented"]], QUICK)
+    sample = statistics_sample.make_sample(scope, [table["alpha"], table["oriented"]], QUICK)
     assert (sample.n, sample.units, sample.strata, sample.effective) == (150, 75, 15, 61)
-    indices, exact = module.rearrangements(sample, 200, 0)
+    indices, exact = permutation.rearrangements(sample, 200, 0)
     assert not exact
     assert (np.sort(indices, axis=1) == np.arange(150)).all()
     assert (sample.stratum[indices] == sample.stratum).all()
@@ -238,7 +255,7 @@ def test_units_stay_whole_and_in_their_group():
 def test_exact_enumeration_of_clusters_has_no_repeats():
     table = family(range(6), range(6))
     table["variant"], table["seed"] = list("aabbcc"), [0, 1] * 3
-    indices, exact = module.rearrangements(sample_of(table), 99, 0)
+    indices, exact = permutation.rearrangements(sample_of(table), 99, 0)
     assert exact and len(indices) == len(np.unique(indices, axis=0)) == 6 * 2**3
     assert (indices == np.arange(6)).all(axis=1).sum() == 1
 
@@ -251,9 +268,9 @@ def test_weighted_correlations_are_those_of_the_resample(centred):
     rng = np.random.default_rng(5)
     table = several({f"f{i}": rng.integers(0, 6, (2, 5)).astype(float) for i in range(3)})
     sample = sample_of(table, groups="family" if centred else "")
-    weights = module.bootstrap_weights(sample, 40, 1)
+    weights = bootstrap.bootstrap_weights(sample, 40, 1)
     assert (weights.sum(axis=1) == (12 if centred else 14)).all()
-    found = module.weighted_correlations(sample, weights)[:, :, 0]
+    found = bootstrap.weighted_correlations(sample, weights)[:, :, 0]
     for w, values in zip(weights.astype(int), found, strict=True):
         x, y = (np.repeat(v, w) for v in sample.values)
         if centred:
@@ -274,7 +291,7 @@ def test_resamples_vary_as_means_of_their_groups_do(sizes):
         f"f{i}": [v[a:b] for v in (x, y)] for i, (a, b) in enumerate(itertools.pairwise(ends))
     }
     sample = sample_of(several(values), groups="family" if len(sizes) > 1 else "")
-    weights = module.bootstrap_weights(sample, 20000, 1)
+    weights = bootstrap.bootstrap_weights(sample, 20000, 1)
     for code, k in enumerate(sizes):
         members = sample.stratum == code
         v = sample.values[0, members]
@@ -317,10 +334,10 @@ def test_bca_of_a_skewed_mean():
     x = np.random.default_rng(3).exponential(size=10)
     draws = x[np.random.default_rng(4).integers(0, 10, (40_000, 10))].mean(axis=1)
     jackknife = (x.sum() - x) / 9
-    found = module.bca_interval(x.mean(), draws, jackknife, np.zeros(10), 0.95)
+    found = bootstrap.bca_interval(x.mean(), draws, jackknife, np.zeros(10), 0.95)
     expected = stats.bootstrap((x,), np.mean, n_resamples=40_000, rng=np.random.default_rng(5))
     assert found == pytest.approx(tuple(expected.confidence_interval), rel=0.015)
-    without = module.bca_interval(x.mean(), draws, np.ones(10), np.zeros(10), 0.95)
+    without = bootstrap.bca_interval(x.mean(), draws, np.ones(10), np.zeros(10), 0.95)
     assert abs(without[1] / found[1] - 1) > 0.03
 
 
@@ -331,8 +348,8 @@ def test_bca_covers():
     for seed in range(100):
         sample = sample_of(family(*rng.normal(size=(2, 20))))
         options = Options(bootstrap=399, seed=seed)
-        bounds = module._bca(
-            sample, options, (), lambda w, s=sample: module.weighted_correlations(s, w)[:, :, 0]
+        bounds = bootstrap.bca_intervals(
+            sample, options, (), lambda w, s=sample: bootstrap.weighted_correlations(s, w)[:, :, 0]
         )
         covered.append([low <= 0 <= high for low, high in bounds])
     assert (np.mean(covered, axis=0) > 0.86).all()
@@ -341,15 +358,15 @@ def test_bca_covers():
 
 def test_fisher_intervals_by_hand():
     z = stats.norm.ppf(0.975)
-    low, high = module.fisher_interval("pearson", 0.5, 7, 0.95)
+    low, high = bootstrap.fisher_interval("pearson", 0.5, 7, 0.95)
     assert (low, high) == pytest.approx(
         (math.tanh(math.atanh(0.5) - z / 2), math.tanh(math.atanh(0.5) + z / 2))
     )
-    kendall = module.fisher_interval("kendall", 0.5, 7, 0.95)
+    kendall = bootstrap.fisher_interval("kendall", 0.5, 7, 0.95)
     assert math.atanh(kendall[1]) - math.atanh(0.5) == pytest.approx(z * math.sqrt(0.437 / 3))
-    spearman = module.fisher_interval("spearman", -0.5, 7, 0.95)
+    spearman = bootstrap.fisher_interval("spearman", -0.5, 7, 0.95)
     assert math.atanh(spearman[1]) + math.atanh(0.5) == pytest.approx(z * math.sqrt(1.125 / 4))
-    assert all(map(math.isnan, module.fisher_interval("kendall", -1.0, 7, 0.95)))
+    assert all(map(math.isnan, bootstrap.fisher_interval("kendall", -1.0, 7, 0.95)))
 
 
 @pytest.mark.parametrize(
@@ -360,7 +377,7 @@ def test_interval_by_number(n, interval):
     y = np.array([1, 3, 0, 2, 5, 4, 7, 6.5])[:n]
     found = one(correlations(family(x, y), QUICK), scope="family")
     assert found["interval"] == interval
-    bounds = found[[f"{kind}_{end}" for kind in module.KINDS for end in ("low", "high")]]
+    bounds = found[[f"{kind}_{end}" for kind in describe.KINDS for end in ("low", "high")]]
     assert bounds.notna().all() == bool(interval)
     assert ("n <= 4" in found["note"]) == (n <= 4)
     if interval:
@@ -437,13 +454,13 @@ def test_recipes_are_exchanged_in_all_groups_at_once():
         for v, r, s in itertools.product(range(3), range(4), range(2))
     ]
     sample = sample_of(models(rows), groups="variant")
-    indices, exact = module.recipe_rearrangements(sample, 99, 0)
+    indices, exact = permutation.recipe_rearrangements(sample, 99, 0)
     assert exact and len(np.unique(indices, axis=0)) == len(indices) == math.factorial(4)
     assert (sample.stratum[indices] == sample.stratum).all()
     recipes = sample.recipe[indices].reshape(24, 3, 4, 2)
     assert (recipes == recipes[:, :1, :, :1]).all()
     unbalanced = sample_of(models(rows[1:]), groups="variant")
-    assert module.recipe_rearrangements(unbalanced, 99, 0) is None
+    assert permutation.recipe_rearrangements(unbalanced, 99, 0) is None
 
 
 def test_seeds_of_one_recipe_are_compared_in_c():
@@ -490,7 +507,7 @@ def test_treatments():
     dropped = one(found, scope="family")
     stored = one(found, scope="family", treatment="stored")
     assert stored["kendall"] == -dropped["kendall"] != 0
-    same = [one(found, scope="family", metric="log_norm", treatment=t) for t in module.TREATMENTS]
+    same = [one(found, scope="family", metric="log_norm", treatment=t) for t in keys.TREATMENTS]
     pd.testing.assert_series_equal(
         same[0].drop("treatment"), same[1].drop("treatment"), check_names=False
     )
@@ -547,7 +564,7 @@ def test_a_collection_s_own_primary_quality_is_corrected_over_its_families():
 def test_between_families():
     families = {f"f{i}": ([i, i + 2.0], [-i, -i - 1.0]) for i in range(5)}
     families["f5"] = ([np.nan, 3.0], [50.0, 4.5])  # the incomplete model does not enter the mean
-    found = one(module.between_families(several(families), QUICK))
+    found = one(between_families.between_families(several(families), QUICK))
     assert found["n"] == 6
     x, y = [1, 2, 3, 4, 5, 3], [-0.5, -1.5, -2.5, -3.5, -4.5, 4.5]
     assert found["pearson"] == pytest.approx(stats.pearsonr(x, y).statistic)
@@ -561,7 +578,7 @@ def test_baselines_agree_with_pingouin():
     y = 2 * size - x + rng.normal(size=20)
     table = family(x, y)
     table["parameters"] = 10**size
-    found = one(module.baselines(table, QUICK), scope="family")
+    found = one(baselines.baselines(table, QUICK), scope="family")
     frame = pd.DataFrame({"x": x, "y": y, "z": size})
     expected = pingouin.partial_corr(frame, "x", "y", "z")
     assert found["partial_pearson"] == pytest.approx(expected["r"].iloc[0])
@@ -586,7 +603,7 @@ def test_size_explains_what_only_size_does():
     size = rng.uniform(5, 8, 40)
     table = family(size + 0.3 * rng.normal(size=40), -size + 0.3 * rng.normal(size=40))
     table["parameters"] = 10**size
-    found = one(module.baselines(table, QUICK), scope="family")
+    found = one(baselines.baselines(table, QUICK), scope="family")
     assert found["pearson"] < -0.8
     assert found["partial_pearson_p"] > 0.05 and abs(found["partial_pearson"]) < 0.35
 
@@ -598,7 +615,7 @@ def test_partial_p_is_nominal():
         size = rng.normal(size=10)
         x, y = size + rng.normal(size=(2, 10))
         indices = np.array([rng.permutation(10) for _ in range(199)])
-        p.append(module._partial_p(x, y, size, indices, False))
+        p.append(baselines._partial_p(x, y, size, indices, False))
     assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.1
 
 
@@ -615,11 +632,11 @@ def test_partial_p_is_that_of_refitted_partial_correlations():
     null = [stats.pearsonr(residuals(x), residuals(residuals(y)[o])).statistic for o in orders]
     expected = np.mean(np.abs(null) >= abs(null[0]) - 1e-9)
     assert 0 < expected < 1
-    assert module._partial_p(x, y, size, orders, True) == pytest.approx(expected)
+    assert baselines._partial_p(x, y, size, orders, True) == pytest.approx(expected)
 
 
 def test_size_is_constant_in_c():
-    found = module.baselines(zoo(np.random.default_rng(0), families=2, seeds=1), QUICK)
+    found = baselines.baselines(zoo(np.random.default_rng(0), families=2, seeds=1), QUICK)
     in_c = found[(found["comparison"] == "c") & (found["collection"] == "zoo")]
     assert len(in_c) and in_c["note"].str.contains("size is constant").all()
     assert in_c["partial_pearson"].isna().all()
@@ -632,7 +649,7 @@ def groups_of(r: list[float], units: list[int]) -> pd.DataFrame:
 def test_random_effects_by_hand():
     """Equal group sizes: tau2 and the interval have closed forms."""
     r, n = np.array([-0.9, -0.5, 0.1, 0.4]), 12
-    found = module.random_effects(groups_of(list(r), [n] * 4), 0.95)
+    found = meta.random_effects(groups_of(list(r), [n] * 4), 0.95)
     z = np.arctanh(r)
     assert found["z"] == pytest.approx(z.mean())
     assert found["tau2"] == pytest.approx(z.var(ddof=1) - 1 / (n - 3), abs=1e-6)
@@ -646,19 +663,19 @@ def test_random_effects_by_hand():
 
 
 def test_random_effects_without_heterogeneity():
-    found = module.random_effects(groups_of([-0.5] * 4, [12] * 4), 0.95)
+    found = meta.random_effects(groups_of([-0.5] * 4, [12] * 4), 0.95)
     assert found["tau2"] == found["i2"] == 0
     assert found["z_se"] == pytest.approx(1 / math.sqrt(36))  # no narrower than a common effect
     assert found["pearson"] == pytest.approx(-0.5)
 
 
 def test_random_effects_leave_out_what_has_no_variance():
-    found = module.random_effects(groups_of([-1.0, 0.5, 0.3, -0.9, np.nan], [9, 9, 9, 3, 9]), 0.95)
+    found = meta.random_effects(groups_of([-1.0, 0.5, 0.3, -0.9, np.nan], [9, 9, 9, 3, 9]), 0.95)
     assert (found["k"], found["k_left_out"]) == (2, 3)
     assert "1 with r = plus or minus 1 left out" in found["note"]
     assert "no prediction interval" in found["note"] and "prediction_low" not in found
-    assert module.random_effects(groups_of([0.5], [3]), 0.95)["k"] == 0
-    assert "pearson_low" not in module.random_effects(groups_of([0.5], [9]), 0.95)
+    assert meta.random_effects(groups_of([0.5], [3]), 0.95)["k"] == 0
+    assert "pearson_low" not in meta.random_effects(groups_of([0.5], [9]), 0.95)
 
 
 @pytest.mark.parametrize("effect", [0.0, -2.0])
@@ -669,7 +686,7 @@ def test_mean_correlation_speaks_where_groups_are_small(effect):
         x = rng.normal(size=3)
         families[f"f{i}"] = (x + i, effect * x + 0.3 * rng.normal(size=3) - i)
     table = several(families)
-    found = one(module.meta(table, correlations(table, QUICK), QUICK))
+    found = one(meta.meta(table, correlations(table, QUICK), QUICK))
     assert found["k"] == 0 and found["k_left_out"] == 15
     assert found["mean_r_groups"] == 15
     r = [stats.pearsonr(*pair).statistic for pair in families.values()]
@@ -690,7 +707,7 @@ def test_controls():
     options = Options(
         metrics=("alpha",), permutations=499, bootstrap=299, controls={"zoo-untrained": "zoo"}
     )
-    found = module.controls(table, options)
+    found = controls.controls(table, options)
     found = found[(found["quality_metric"] == "accuracy") & (found["scope"] == "pooled")]
     relations = {name: one(found, relation=name) for name in ("own", "untrained", "trained")}
     assert [relations[name]["n"] for name in relations] == [15, 14, 14]
@@ -714,7 +731,7 @@ def simpson_table(within: float, between: float, seed: int = 16) -> pd.DataFrame
 
 def test_simpson_is_found():
     table = simpson_table(within=1, between=-1)
-    found = one(module.simpson(table, QUICK))
+    found = one(simpson.simpson(table, QUICK))
     assert found["kendall_pooled"] < -0.5 < 0.5 < found["kendall_within"]
     assert found["difference_high"] < 0
     assert found["claimed"] and found["reversed"]
@@ -731,7 +748,7 @@ def test_simpson_draws_families_too():
     families = {
         f"f{i}": (up + 20 * i, (up if i % 2 else down) + 20 * (7 * i % 8)) for i in range(8)
     }
-    found = one(module.simpson(several(families), QUICK))
+    found = one(simpson.simpson(several(families), QUICK))
     assert found["kendall_within"] == pytest.approx(0) and found["kendall_pooled"] < -0.4
     assert found["difference_high"] - found["difference_low"] > 1
     assert not found["claimed"]
@@ -742,9 +759,9 @@ def test_simpson_is_not_claimed_without_a_difference():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         families = {f"f{i}": rng.normal(size=(2, 8)) for i in range(8)}
-        claims.append(one(module.simpson(several(families), QUICK))["claimed"])
+        claims.append(one(simpson.simpson(several(families), QUICK))["claimed"])
     assert sum(claims) <= 3
-    few = one(module.simpson(several({f"f{i}": rng.normal(size=(2, 8)) for i in range(3)}), QUICK))
+    few = one(simpson.simpson(several({f"f{i}": rng.normal(size=(2, 8)) for i in range(3)}), QUICK))
     assert not few["claimed"] and "fewer than 5 families" in few["note"]
 
 
@@ -808,7 +825,7 @@ def test_no_legal_table_raises(edge):
         controls={"zoo-untrained": "c", "gone": "c", "c": "gone"},
     )
     tables = compute_all(EDGES[edge], options)
-    assert list(tables["correlations"]) == module.CORRELATIONS
+    assert list(tables["correlations"]) == statistics_correlations.CORRELATIONS
     for table in tables.values():
         assert table.map(lambda v: not (isinstance(v, float) and math.isinf(v))).all(axis=None)
     found = tables["correlations"]
@@ -845,8 +862,8 @@ def test_bytes_do_not_depend_on_the_order_of_rows_or_of_work(tmp_path):
         models_table.to_csv(folder / "models.csv", index=False)
         outputs = {key: folder / f"{key}.csv" for key in TABLES}
         for key, path in outputs.items():  # the correlations come first
-            needed = outputs["correlations"] if key in FROM_CORRELATIONS else None
-            compute_statistics(key, folder / "models.csv", needed, config, path)
+            made_from = {"models": folder / "models.csv", **outputs}
+            compute_statistics(key, [made_from[name] for name in TABLES[key]], config, path)
         written.append({key: path.read_bytes() for key, path in outputs.items()})
     assert written[0] == written[1]
     # A row does not change because other rows are there (multiplicity apart).
@@ -860,7 +877,7 @@ def test_bytes_do_not_depend_on_the_order_of_rows_or_of_work(tmp_path):
 
 
 def test_numbers_have_12_digits():
-    table = module.significant(
+    table = describe.significant(
         pd.DataFrame({"a": [1 / 3, np.nan, 1e-9 / 3, -1e-17], "b": ["x", "", "y", "z"]})
     )
     assert table["a"].tolist()[0] == 0.333333333333

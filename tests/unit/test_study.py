@@ -17,10 +17,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas import study as module
-from atlas import zoo_config
 from atlas.errors import InputError, KnownFailure
-from atlas.study import audited, check_yaml_duplicates, load_study
+from atlas.study import config as study_config
+from atlas.study import lists
+from atlas.study import row as study_row
+from atlas.study import schema as study_schema
+from atlas.study import zoo as study_zoo
+from atlas.study import zoo as zoo_config
+from atlas.study.config import load_study
+from atlas.study.schema import check_yaml_duplicates
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -160,7 +165,7 @@ def test_labels_hold_everything_else_but_the_place(base):
 
 
 def test_optional_columns_may_be_absent(base):
-    required = module._schema("models")["required"]
+    required = study_schema.read_schema("models")["required"]
     rows = load(base, as_csv(PACKAGE, columns=[*required, "location", "architecture"])).rows
     assert (rows[0].sha256, rows[0].resolution, rows[0].seed) == (None, None, None)
 
@@ -246,7 +251,7 @@ def test_audited(base):
     rows.append(GOOD | {"model": "f", "family": "x", "collection": "another"})
 
     def ids(**audit):
-        return audited(load(base, as_csv(*rows), audit=audit))
+        return load(base, as_csv(*rows), audit=audit).audited
 
     assert ids() == ("a", "c", "f")
     assert ids(models=["e", "a"]) == ("a", "c", "e", "f")
@@ -283,7 +288,7 @@ def test_two_thousand_rows_load_fast(base):
     text = as_csv(*rows)
     spent = []
     for _ in range(3):
-        module._wrong_cell.cache_clear()
+        lists._wrong_cell.cache_clear()
         start = time.process_time()
         assert len(load(base, text).rows) == 2000
         spent.append(time.process_time() - start)
@@ -343,7 +348,7 @@ def test_list_without_permission(base, monkeypatch):
 
 
 def test_weights_without_permission(base, monkeypatch):
-    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(study_config.os, "access", lambda path, mode: False)
     assert line(base).endswith(
         "column location: 'mine/a.pth' cannot be read; check its permissions"
     )
@@ -552,15 +557,15 @@ def test_duplicate_of_the_zoo(base):
 @unhurried
 @given(st.text(max_size=12) | st.from_regex(ID, fullmatch=True))
 def test_an_id_is_accepted_exactly_if_it_matches(text):
-    problem = module._wrong_cell("model", text)
+    problem = lists._wrong_cell("model", text)
     assert (problem is None) == bool(ID.fullmatch(text) and len(text) <= 120)
 
 
 @unhurried
 @given(st.text(max_size=12))
 def test_what_is_suggested_is_an_id(text):
-    better = module._as_id(text)
-    assert better == "" or module._wrong_cell("model", better) is None
+    better = study_schema._as_id(text)
+    assert better == "" or lists._wrong_cell("model", better) is None
 
 
 # The config
@@ -806,7 +811,7 @@ def test_no_yaml_file(tmp_path):
 def test_the_default_study_is_valid():
     check_yaml_duplicates(ROOT / "config.yaml")
     study = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
-    assert {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"} <= set(audited(study))
+    assert {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"} <= set(study.audited)
 
 
 def schema_parts(schema, path=""):
@@ -824,7 +829,7 @@ def schema_parts(schema, path=""):
 def test_schema_describes_everything_and_lets_nothing_else_in(name):
     from jsonschema import Draft202012Validator
 
-    schema = module._schema(name)
+    schema = study_schema.read_schema(name)
     Draft202012Validator.check_schema(schema)
     parts = dict(schema_parts(schema))
     assert len(parts) > 14
@@ -838,27 +843,27 @@ def test_schema_describes_everything_and_lets_nothing_else_in(name):
 
 
 def test_schema_defaults_are_valid():
-    schema = module._schema("config")
+    schema = study_schema.read_schema("config")
     for path, part in schema_parts(schema):
         if "default" in part:
             full = part | {"$defs": schema["$defs"]}
-            assert not list(module._validator(full).iter_errors(part["default"])), path
+            assert not list(study_schema.validator(full).iter_errors(part["default"])), path
 
 
 def test_schema_knows_the_zoo_as_it_is():
-    schema = module._schema("config")
+    schema = study_schema.read_schema("config")
     assert set(schema["properties"]["zoo"]["properties"]["architectures"]["properties"]) == set(
-        zoo_config.SIZE_KEYS
+        study_zoo.SIZE_KEYS
     )
     size = schema["$defs"]["sizes"]["additionalProperties"]["required"]
-    assert all(set(keys) == set(size) for keys in zoo_config.SIZE_KEYS.values())
-    recipe = {field.name for field in dataclasses.fields(zoo_config.Recipe)}
+    assert all(set(keys) == set(size) for keys in study_zoo.SIZE_KEYS.values())
+    recipe = {field.name for field in dataclasses.fields(study_zoo.Recipe)}
     assert set(schema["$defs"]["training"]["properties"]) == recipe
 
 
 def test_a_row_has_the_columns_of_the_schema():
-    columns = set(module._schema("models")["properties"])
-    assert columns == {field.name for field in dataclasses.fields(module.Row)} - {
+    columns = set(study_schema.read_schema("models")["properties"])
+    assert columns == {field.name for field in dataclasses.fields(study_row.Row)} - {
         *("zoo", "list_file", "line"),
         *("run", "step"),  # found in the folder of a training run
     }

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atlas import experiment_fits, reference
-from atlas.io import write_rows
-from atlas.metrics import details
-from atlas.tables_read import TEXT, read_cells, read_rows, read_table
+from atlas.fits import experiment_fits, reference
+from atlas.fits.metrics import details
+from atlas.io import read_cells, write_rows
+from atlas.tables.read import TEXT, read_rows, read_table
 
 NAMES = ["1.1", "1.10", "007", "7", "1e3", "1000.0", "1_0", "10", "nan", "inf", "True", "NA"]
 
@@ -56,7 +56,8 @@ def spectrum(name, i):
 
 
 def test_layers_keep_their_names_and_their_nulls_through_all_stages(tmp_path):
-    from atlas import experiments, spectra
+    from atlas.fits import experiments as fits_experiments
+    from atlas.fits import spectra as fits_spectra
     from audit_fits import audit_fits
     from fit_layers import fit_layers
     from merge_tables import merge_tables
@@ -66,14 +67,14 @@ def test_layers_keep_their_names_and_their_nulls_through_all_stages(tmp_path):
         "shuffled": 1, "gaussian": 0, "windows": {"size": 0, "most": 0}, "other_layers": False,
     }  # fmt: skip
     about = {"status": "ok", "versions": {}, "identity": {}}
-    spectra.write(tmp_path / "s.parquet", rows, about)
+    fits_spectra.write(tmp_path / "s.parquet", rows, about)
     tried = [
-        {key: row.get(key) for key in experiments.SCHEMA}
+        {key: row.get(key) for key in fits_experiments.SCHEMA}
         | {"experiment": "shuffled", "draw": 0, "evals": row["evals"] ** 1.1}
         for row in rows
     ]
     about = about | {"experiments": asked}
-    spectra.write(tmp_path / "e.parquet", tried, about, experiments.SCHEMA)
+    fits_spectra.write(tmp_path / "e.parquet", tried, about, fits_experiments.SCHEMA)
     mine = details(rows, 8)
     write_rows(tmp_path / "reference.csv", reference.COLUMNS, mine)
     options = {"min_evals": 8, "engine": "weightwatcher"}

@@ -8,9 +8,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.stages import draw
 
-from atlas import figures
-from atlas.tables_read import read_table
+from atlas.figures import style, training
+from atlas.tables.read import read_table
 
 STEPS = (0, 1, 2, 5, 10)
 
@@ -40,8 +41,8 @@ def study(
 
 def drawn(models: pd.DataFrame, layers: pd.DataFrame, **ask: Any) -> Any:
     tables = {"models": models, "layers": layers}
-    figure = figures.draw("training", tables, figures.Look(dpi=60), ask)
-    with figures.style():
+    figure = draw("training", tables, style.Look(dpi=60), ask)
+    with style.style():
         figure.draw_without_rendering()
     return figure
 
@@ -155,9 +156,9 @@ def test_runs_that_are_alike_in_name_but_in_two_collections_are_two_runs():
 
 
 def test_places_are_moved_apart_by_little():
-    assert figures._apart([0.1, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.5, 0.9])
-    assert figures._apart([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
-    assert figures._apart([0.1, 0.5, 0.52], 0.1) == pytest.approx([0.1, 0.46, 0.56])
+    assert training._apart([0.1, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.5, 0.9])
+    assert training._apart([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
+    assert training._apart([0.1, 0.5, 0.52], 0.1) == pytest.approx([0.1, 0.46, 0.56])
 
 
 def test_equal_tables_in_any_order_give_equal_bytes(tmp_path):
@@ -166,7 +167,7 @@ def test_equal_tables_in_any_order_give_equal_bytes(tmp_path):
         models, layers = (table.sample(frac=1, random_state=seed) for table in study())
         svg, png = tmp_path / f"{seed}.svg", tmp_path / f"{seed}.png"
         tables = {"models": models, "layers": layers}
-        figures.save(figures.draw("training", tables, figures.Look(), {}), svg, png, 60)
+        style.save(draw("training", tables, style.Look(), {}), svg, png, 60)
         written.append((svg.read_bytes(), png.read_bytes()))
     assert written[0] == written[1]
 

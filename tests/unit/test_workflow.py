@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from atlas import workflow
+from atlas import workflow as _workflow
 from atlas.errors import InputError
 from atlas.workflow import code_of, contents_of, digest_of, versions_of
 
@@ -53,10 +54,10 @@ def test_every_imported_module_of_the_project_is_found():
 
 
 def test_the_digest_changes_with_the_contents_only(scripts, monkeypatch):
-    from atlas import workflow
+    from atlas import workflow as _workflow
 
     def digest():
-        workflow._content.cache_clear()
+        _workflow._content.cache_clear()
         return digest_of(scripts, "run")
 
     first = digest()
@@ -142,11 +143,11 @@ def test_a_file_is_read_once_as_long_as_it_stays_as_it_is(tmp_path, monkeypatch)
     first = contents_of([path], known)
     read = []
     monkeypatch.setattr(workflow, "sha256", lambda path: read.append(path) or "again")
-    workflow._known.cache_clear()  # another process
+    _workflow._known.cache_clear()  # another process
     assert contents_of([path], known) == first and not read
     link = tmp_path / "best.pth"
     link.symlink_to(path)
     assert contents_of([link, path], known) == ["again", *first] and read == [link]
-    workflow._known.cache_clear()
+    _workflow._known.cache_clear()
     known.write_text(known.read_text()[:-20])  # a line that was cut short
     assert contents_of([path, link], known) == [*first, "again"] and read == [link, link]

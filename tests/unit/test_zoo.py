@@ -16,8 +16,10 @@ import torch
 import yaml
 from torch import nn
 
-from atlas import zoo
-from atlas.zoo_config import Recipe, zoo_rows
+from atlas.study.zoo import Recipe, zoo_rows
+from atlas.zoo import data as zoo_data
+from atlas.zoo import networks, training
+from atlas.zoo import training as zoo
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["zoo"]
@@ -49,8 +51,8 @@ RECIPE = Recipe(steps=30, batch_size=32, learning_rate=0.01, weight_decay=0.1)
 
 
 @pytest.fixture(scope="session")
-def data() -> zoo.Dataset:
-    return zoo.dataset(42)
+def data() -> zoo_data.Dataset:
+    return zoo_data.dataset(42)
 
 
 def state_bytes(module: nn.Module) -> bytes:
@@ -182,7 +184,7 @@ def eigenvalues(module: nn.Module) -> list[int]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_most_layers_have_50_eigenvalues(variant):
     spec = VARIANTS[variant]
-    counts = eigenvalues(zoo.build(spec["architecture"], spec["size"], 0))
+    counts = eigenvalues(networks.build(spec["architecture"], spec["size"], 0))
     assert len(counts) >= 4
     assert np.mean([count >= 50 for count in counts]) > 0.55, counts
 
@@ -192,7 +194,7 @@ def test_sizes_differ_in_parameters():
         counts = [
             sum(
                 p.numel()
-                for p in zoo.build(
+                for p in networks.build(
                     architecture, VARIANTS[f"{architecture}-{name}"]["size"], 0
                 ).parameters()
             )
@@ -223,15 +225,15 @@ def test_generating_leaves_the_global_generators_alone():
     expected = random.random(), np.random.rand()
     random.seed(5)
     np.random.seed(5)
-    zoo.dataset(7)
+    zoo_data.dataset(7)
     assert (random.random(), np.random.rand()) == expected
 
 
 def test_data_survives_the_file_and_gives_equal_bytes(data, tmp_path):
-    zoo.save_dataset(data, tmp_path / "a.npz")
-    zoo.save_dataset(zoo.dataset(42), tmp_path / "b.npz")
+    zoo_data.save_dataset(data, tmp_path / "a.npz")
+    zoo_data.save_dataset(zoo_data.dataset(42), tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    again = zoo.load_dataset(tmp_path / "a.npz")
+    again = zoo_data.load_dataset(tmp_path / "a.npz")
     for name, value in vars(data).items():
         assert np.array_equal(getattr(again, name), value)
         assert getattr(again, name).dtype == value.dtype
@@ -240,10 +242,10 @@ def test_data_survives_the_file_and_gives_equal_bytes(data, tmp_path):
 def test_other_files_are_refused(data, tmp_path):
     np.savez(tmp_path / "few.npz", x_train=data.x_train)
     with pytest.raises(ValueError, match="no array y_train, x_test, y_test"):
-        zoo.load_dataset(tmp_path / "few.npz")
+        zoo_data.load_dataset(tmp_path / "few.npz")
     np.savez(tmp_path / "short.npz", **{**vars(data), "x_test": data.x_test[:5]})
     with pytest.raises(ValueError, match=r"x_test is float32 \(5, 40\)"):
-        zoo.load_dataset(tmp_path / "short.npz")
+        zoo_data.load_dataset(tmp_path / "short.npz")
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def test_other_files_are_refused(data, tmp_path):
 
 @pytest.mark.parametrize("architecture", SMALL)
 def test_networks_map_signals_to_logits(architecture):
-    module = zoo.build(architecture, SMALL[architecture], 0).eval()
+    module = networks.build(architecture, SMALL[architecture], 0).eval()
     logits = module(torch.randn(3, 40))
     assert logits.shape == (3, 10)
     # Each example on its own: nothing mixes the batch.
@@ -262,18 +264,18 @@ def test_networks_map_signals_to_logits(architecture):
 @pytest.mark.parametrize("architecture", SMALL)
 def test_weights_depend_on_the_seed_only(architecture):
     torch.manual_seed(1)
-    first = zoo.build(architecture, SMALL[architecture], 0)
+    first = networks.build(architecture, SMALL[architecture], 0)
     follows = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(torch.rand(1), follows), "build must not use up the global generator"
-    assert state_bytes(first) == state_bytes(zoo.build(architecture, SMALL[architecture], 0))
-    assert state_bytes(first) != state_bytes(zoo.build(architecture, SMALL[architecture], 1))
+    assert state_bytes(first) == state_bytes(networks.build(architecture, SMALL[architecture], 0))
+    assert state_bytes(first) != state_bytes(networks.build(architecture, SMALL[architecture], 1))
 
 
 @pytest.mark.parametrize("architecture", SMALL)
 def test_weightwatcher_reads_every_layer_as_what_it_is(architecture):
     guessed = re.compile("linear|conv1d|conv2d|embedding|norm")
-    for layer in zoo.build(architecture, SMALL[architecture], 0).modules():
+    for layer in networks.build(architecture, SMALL[architecture], 0).modules():
         assert not isinstance(layer, nn.Conv1d)
         if not type(layer).__module__.startswith("torch."):
             assert not guessed.search(str(type(layer)).lower()), type(layer)
@@ -281,9 +283,9 @@ def test_weightwatcher_reads_every_layer_as_what_it_is(architecture):
 
 def test_sizes_are_checked():
     with pytest.raises(ValueError, match="unknown architecture"):
-        zoo.build("lstm", {"width": 8}, 0)
+        networks.build("lstm", {"width": 8}, 0)
     with pytest.raises(ValueError, match="multiple of 4, not 18"):
-        zoo.build("transformer", {"width": 18, "depth": 1}, 0)
+        networks.build("transformer", {"width": 18, "depth": 1}, 0)
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -296,8 +298,8 @@ def test_training_twice_gives_equal_bytes_and_settings_survive(architecture, dat
     for threads in (1, 2):
         torch.set_num_threads(threads)
         before = torch.get_rng_state()
-        module = zoo.build(architecture, SMALL[architecture], 0)
-        results.append(zoo.train(module, data, recipe, 0))
+        module = networks.build(architecture, SMALL[architecture], 0)
+        results.append(training.train(module, data, recipe, 0))
         states.append(state_bytes(module))
         assert torch.get_num_threads() == threads
         assert torch.get_deterministic_debug_mode() == 0
@@ -306,25 +308,25 @@ def test_training_twice_gives_equal_bytes_and_settings_survive(architecture, dat
         assert all(p.is_contiguous() and p.grad is None for p in module.parameters())
     assert results[0] == results[1]
     assert states[0] == states[1]
-    other = zoo.build(architecture, SMALL[architecture], 0)
-    zoo.train(other, data, recipe, 1)
+    other = networks.build(architecture, SMALL[architecture], 0)
+    training.train(other, data, recipe, 1)
     assert state_bytes(other) != states[0]
 
 
 def test_without_steps_nothing_changes(data):
-    module = zoo.build("convnet", SMALL["convnet"], 0)
+    module = networks.build("convnet", SMALL["convnet"], 0)
     before = state_bytes(module)
-    result = zoo.train(module, data, {**vars(RECIPE), "steps": 0}, 0)
+    result = training.train(module, data, {**vars(RECIPE), "steps": 0}, 0)
     assert state_bytes(module) == before
     assert result["accuracy"] < 25
     assert abs(result["test_loss"] - np.log(10)) < 0.5
 
 
 def test_qualities_are_what_they_say(data):
-    module = zoo.build("mlp", {"width": 64, "depth": 2}, 0)
+    module = networks.build("mlp", {"width": 64, "depth": 2}, 0)
     lines = []
     recipe = {**vars(RECIPE), "steps": 150, "train_fraction": 0.25}
-    result = zoo.train(module, data, recipe, 0, lines.append)
+    result = training.train(module, data, recipe, 0, lines.append)
     assert list(result) == [
         "accuracy",
         "train_accuracy",
@@ -351,14 +353,14 @@ def test_a_linear_model_reaches_what_is_published(data):
     """32 % for logistic regression: data and optimiser are as hard, and as good, as there."""
     torch.manual_seed(0)
     recipe = Recipe(steps=1000, batch_size=100, learning_rate=0.01, weight_decay=0.0)
-    result = zoo.train(nn.Linear(40, 10), data, recipe, 0)
+    result = training.train(nn.Linear(40, 10), data, recipe, 0)
     assert 27 <= result["accuracy"] <= 37
 
 
 def test_an_architecture_can_fit_what_it_has_seen(data):
     recipe = Recipe(200, 40, 0.005, 0.0, train_fraction=0.01)
     for architecture, size in SMALL.items():
-        result = zoo.train(zoo.build(architecture, size, 0), data, recipe, 0)
+        result = training.train(networks.build(architecture, size, 0), data, recipe, 0)
         assert result["train_accuracy"] > 80, architecture
 
 
@@ -369,7 +371,7 @@ def captured_labels(data, recipe, seed, monkeypatch):
         seen.update(x=x.numpy(), labels=labels.numpy())
 
     monkeypatch.setattr(zoo, "_optimise", optimise)
-    zoo.train(zoo.build("mlp", SMALL["mlp"], 0), data, recipe, seed)
+    training.train(networks.build("mlp", SMALL["mlp"], 0), data, recipe, seed)
     return seen
 
 
@@ -401,35 +403,38 @@ def test_a_share_of_the_data_is_drawn_without_repeats(data, monkeypatch):
 
 def test_every_example_is_seen_once_per_pass():
     recipe = Recipe(steps=9, batch_size=3, learning_rate=0.1, weight_decay=0.0)
-    batches = list(zoo._batches(10, recipe, np.random.default_rng(0)))
+    batches = list(training._batches(10, recipe, np.random.default_rng(0)))
     assert [len(batch) for batch in batches] == [3] * 9
     for start in (0, 3, 6):
         assert len(set(torch.cat(batches[start : start + 3]).tolist())) == 9
     # A batch that is larger than the data is all of it.
     whole = Recipe(steps=2, batch_size=30, learning_rate=0.1, weight_decay=0.0)
-    assert [len(batch) for batch in zoo._batches(10, whole, np.random.default_rng(0))] == [10, 10]
+    assert [len(batch) for batch in training._batches(10, whole, np.random.default_rng(0))] == [
+        10,
+        10,
+    ]
 
 
 def test_the_schedule_rises_and_falls():
-    rates = [zoo._schedule(step, 100) for step in range(100)]
+    rates = [training._schedule(step, 100) for step in range(100)]
     assert rates[9] == max(rates) == 1
     assert rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
     assert 0 < rates[-1] < 0.01
-    assert zoo._schedule(0, 1) == 1
+    assert training._schedule(0, 1) == 1
 
 
 def test_the_optimiser_is_adamw():
     """The vector of all parameters moves as torch's own AdamW moves them one by one."""
     torch.manual_seed(0)
     recipe = {**vars(RECIPE), "weight_decay": 0.3}
-    mine = zoo.build("convnet", SMALL["convnet"], 0)
+    mine = networks.build("convnet", SMALL["convnet"], 0)
     reference = copy.deepcopy(mine)
     groups = [
         {"params": [p for p in reference.parameters() if p.ndim > 1], "weight_decay": 0.3},
         {"params": [p for p in reference.parameters() if p.ndim < 2], "weight_decay": 0.0},
     ]
     theirs = torch.optim.AdamW(groups, lr=0.01)
-    optimizer = zoo._AdamW(mine, Recipe.from_mapping(recipe))
+    optimizer = training._AdamW(mine, Recipe.from_mapping(recipe))
     for _ in range(3):
         x, y = torch.randn(16, 40), torch.randint(10, (16,))
         for module in (mine, reference):
@@ -445,16 +450,16 @@ def test_the_optimiser_is_adamw():
 def test_divergence_is_one_clear_line(data):
     recipe = Recipe(steps=50, batch_size=32, learning_rate=1e30, weight_decay=0.0)
     with pytest.raises(
-        zoo.TrainingDiverged, match=r"^the loss is (nan|inf) at step \d+ of 50$"
+        training.TrainingDiverged, match=r"^the loss is (nan|inf) at step \d+ of 50$"
     ) as caught:
-        zoo.train(zoo.build("mlp", SMALL["mlp"], 0), data, recipe, 0)
+        training.train(networks.build("mlp", SMALL["mlp"], 0), data, recipe, 0)
     assert isinstance(caught.value, ValueError)
     assert torch.get_deterministic_debug_mode() == 0
 
 
 def test_training_does_not_import_torchs_compiler(data, tmp_path):
     """It takes longer than training a network of the zoo, and torch's optimisers import it."""
-    zoo.save_dataset(data, tmp_path / "data.npz")
+    zoo_data.save_dataset(data, tmp_path / "data.npz")
     code = (
         "import sys; from atlas import zoo; d = zoo.load_dataset(sys.argv[1]);"
         "m = zoo.build('convnet', {'width': 8, 'depth': 1}, 0);"

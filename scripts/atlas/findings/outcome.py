@@ -1,0 +1,206 @@
+"""What a row of the statistics shows: the only rule for decided or open.
+
+A comparison is decided only if its interval excludes chance *and* its p value, corrected for
+multiple tests, is small enough; everything else stays open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What a comparison shows about metric and quality."""
+
+    NEGATIVE = "negative"  # smaller metric, better models: what the theory expects
+    POSITIVE = "positive"
+    OPEN = "open"  # an interval or a p value does not decide it
+    FEW = "few"  # a correlation, but too few models for an interval
+    NONE = "none"  # nothing could be computed
+
+    @property
+    def decided(self) -> bool:
+        return self in (Outcome.NEGATIVE, Outcome.POSITIVE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison's result: `p` is the corrected p value, `note` why nothing was computed."""
+
+    outcome: Outcome
+    n: int = 0
+    units: int = 0
+    groups: int = 0
+    tau: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    p_recipes: float = math.nan
+    detectable: float = math.nan
+    level: float = 0.05
+    note: str = ""
+    corrected: bool = False
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+def level_of(confidence: float) -> float:
+    """The largest p value that decides, without the rounding that 1 - 0.9 leaves."""
+    return round(1 - confidence, 12)
+
+
+def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall") -> Finding:
+    """The finding of one row of the statistics; None is a comparison that the study does not have.
+
+    A correlation of plus or minus 1 has no interval where one was tried: its p value decides.
+    """
+    level = level_of(confidence)
+    if row is None:
+        return Finding(Outcome.NONE, level=level, note="the study has no models for it")
+    value = {
+        name: _number(row.get(f"{kind}{part}"))
+        for name, part in (
+            ("tau", ""),
+            ("low", "_low"),
+            ("high", "_high"),
+            ("raw", "_p"),
+            ("holm", "_p_holm"),
+            ("bh", "_p_bh"),
+            ("p_recipes", "_p_recipes"),
+        )
+    }
+    raw, holm, bh = value.pop("raw"), value.pop("holm"), value.pop("bh")
+    p = next((v for v in (holm, bh, raw) if math.isfinite(v)), math.nan)
+    facts: dict[str, Any] = {
+        **value,
+        "n": _count(row.get("n")),
+        "units": _count(row.get("units", row.get("n"))),
+        "groups": _count(row.get("groups")),
+        "p": p,
+        "detectable": _number(row.get("detectable_pearson")),
+        "level": level,
+        "note": str(row.get("note") or "") if row.get("note") == row.get("note") else "",
+        "corrected": math.isfinite(holm) or math.isfinite(bh),
+    }
+    tau, low, high = facts["tau"], facts["low"], facts["high"]
+    if not math.isfinite(tau):
+        return Finding(Outcome.NONE, **facts)
+    tried = str(row.get("interval") or "") in ("bca", "fisher-z")
+    perfect = tried and abs(tau) > 1 - 1e-9
+    if not (math.isfinite(low) and math.isfinite(high)) and not perfect:
+        return Finding(Outcome.OPEN if tried else Outcome.FEW, **facts)
+    excludes = perfect or (low > 0 and tau > 0) or (high < 0 and tau < 0)
+    small = math.isfinite(p) and p <= level and not facts["p_recipes"] > level
+    if excludes and small:
+        return Finding(Outcome.NEGATIVE if tau < 0 else Outcome.POSITIVE, **facts)
+    return Finding(Outcome.OPEN, **facts)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _count(value: Any) -> int:
+    value = _number(value)
+    return int(value) if math.isfinite(value) else 0
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """A metric beside the size-only baseline: the outcome is that of the partial correlation."""
+
+    outcome: Outcome
+    tau: float = math.nan
+    tau_size: float = math.nan
+    partial: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    note: str = ""
+
+
+def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
+    """What a row of the baselines says: its interval alone decides, there is no p value for it."""
+    if row is None:
+        return Beyond(Outcome.NONE, note="the study has no models for it")
+    partial = _number(row.get("partial_kendall"))
+    low, high = _number(row.get("partial_kendall_low")), _number(row.get("partial_kendall_high"))
+    note = row.get("note")
+    facts: dict[str, Any] = {
+        "tau": _number(row.get("kendall")),
+        "tau_size": _number(row.get("kendall_size")),
+        "partial": partial,
+        "low": low,
+        "high": high,
+        "note": note if isinstance(note, str) else "",
+    }
+    if not math.isfinite(partial):
+        return Beyond(Outcome.NONE, **facts)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Beyond(Outcome.FEW, **facts)
+    if high < 0:
+        return Beyond(Outcome.NEGATIVE, **facts)
+    return Beyond(Outcome.POSITIVE if low > 0 else Outcome.OPEN, **facts)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An estimate: `outcome` says whether it is below (NEGATIVE) or above what chance gives."""
+
+    outcome: Outcome
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    note: str = ""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval; the value alone where it is decided without one: no resample differs."""
+        known = math.isfinite(self.low) or not self.outcome.decided
+        return (self.low, self.high) if known else (self.value, self.value)
+
+
+def effect(
+    row: Mapping[str, Any] | None, name: str, confidence: float, null: float = 0.0
+) -> Effect:
+    """What columns ``name``, ``name_low``, ``name_high`` and ``name_p`` of a row say beside ``null``.
+
+    Decided where the interval excludes ``null`` and the p value is small; where the table has no
+    p value for it, the interval decides alone. Where all resamples are equal, as with a share of
+    1, there is no interval, and the value takes its place.
+    """
+    if row is None:
+        return Effect(Outcome.NONE, note="the study has no models for it")
+    value, low, high, p = (
+        _number_again(row.get(f"{name}{end}")) for end in ("", "_low", "_high", "_p")
+    )
+    facts: dict[str, Any] = {"value": value, "low": low, "high": high, "p": p}
+    facts["note"] = str(row.get("note") or "")
+    if not math.isfinite(value):
+        return Effect(Outcome.NONE, **facts)
+    if "do not vary" in facts["note"] and "fewer than" not in facts["note"]:
+        low, high = (value if math.isnan(bound) else bound for bound in (low, high))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Effect(Outcome.FEW, **facts)
+    small = p <= level_of(confidence) if f"{name}_p" in row else True
+    if small and high < null and value < null:
+        return Effect(Outcome.NEGATIVE, **facts)
+    if small and low > null and value > null:
+        return Effect(Outcome.POSITIVE, **facts)
+    return Effect(Outcome.OPEN, **facts)
+
+
+def _number_again(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

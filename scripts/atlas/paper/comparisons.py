@@ -1,0 +1,392 @@
+"""Comparisons (a), (b) and (c): sentences and tables, and the verdicts of abstract and conclusion.
+
+Words follow from findings; everything that is not decided stays open, and the words say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from atlas.findings import outcome as findings_outcome
+from atlas.findings.outcome import Beyond, Finding, Outcome, judge
+from atlas.findings.results import TREATMENTS, Answer, Cells, Results, value
+from atlas.paper import clauses as paper_clauses
+from atlas.paper import size
+from atlas.paper.cells import (
+    BASELINE_COLUMNS,
+    CELLS,
+    STATISTIC_COLUMNS,
+    WORDS,
+    baseline_cells,
+    statistic_cells,
+)
+from atlas.paper.clauses import first, models_of, numbers
+from atlas.paper.failed_fits import treatment_text
+from atlas.paper.markdown import (
+    MISSING,
+    count,
+    equation,
+    escape,
+    integer,
+    interval,
+    listing,
+    number,
+    p_equation,
+    p_value,
+    percent,
+    pipe_table,
+)
+from atlas.paper.notes import reason
+from atlas.tables.parts import Partition
+from atlas.terms import words as terms_words
+from atlas.terms.keys import POWER, SCOPES
+from atlas.terms.words import LEADS, Text, better, metric_of
+
+
+def result(finding: Finding, who: str, metric: str, quality: str, confidence: float) -> str:
+    """What one comparison shows, as English sentences; `who` is the subject of "among"."""
+    name = metric_of(metric)
+    good = better(quality).en
+    if finding.outcome is Outcome.NONE:
+        return f"This comparison cannot be made {who}: {reason(finding.note)}."
+    if finding.outcome is Outcome.FEW:
+        return (
+            f"{first(who)}, {equation('τ', finding.tau)} over {models_of(finding)}. "
+            "That is too few for an interval, and we draw no conclusion."
+        )
+    values = f"{numbers(finding, confidence)}; {models_of(finding)}"
+    if finding.outcome is Outcome.OPEN:
+        return (
+            f"{first(who)}, the direction stays open ({values}): {_why_open(finding)}."
+            f"{_power(finding)}"
+        )
+    smaller = "smaller" if finding.outcome is Outcome.NEGATIVE else "larger"
+    sentence = f"{first(who)}, {smaller} {name.en} goes with {good} ({values})."
+    if name.theory:
+        agrees = finding.outcome is Outcome.NEGATIVE
+        sentence += (
+            " This is the direction that the theory expects."
+            if agrees
+            else " This is the opposite of what the theory expects."
+        )
+    return sentence
+
+
+def _why_open(finding: Finding) -> str:
+    """Which of the conditions for a decision are not met."""
+    reasons = []
+    if not finding.has_interval and abs(finding.tau) < 1 - 1e-9:
+        reasons.append("no interval could be computed")
+    if finding.has_interval and finding.low <= 0 <= finding.high:
+        reasons.append("the interval includes zero")
+    if not finding.p <= finding.level:
+        which = "corrected p value" if finding.corrected else "p value"
+        reasons.append(f"the {which} is above {number(finding.level)}")
+    if finding.p_recipes > finding.level:
+        reasons.append(
+            "the p value that exchanges the recipes of all variants at once is too large"
+        )
+    return listing(reasons) or "interval and p value do not agree"
+
+
+def _power(finding: Finding) -> str:
+    if not math.isfinite(finding.detectable):
+        return ""
+    return (
+        f" With so many models a Pearson correlation of {number(finding.detectable)} or stronger "
+        f"would have been found with a probability of {percent(POWER)}."
+    )
+
+
+def verdict(comparison: str, answers: Sequence[Answer], confidence: float) -> Text:
+    """The answer to (a), (b) or (c): one clause for each outcome that occurs."""
+    lead = LEADS[comparison]
+    if not answers:
+        return Text(
+            f"{lead.en}: the study has no models with which to answer this.",
+            f"{lead.de}: Die Studie hat keine Modelle, mit denen sich das beantworten ließe.",
+        )
+    clauses = []
+    for outcome in Outcome:
+        chosen = [answer for answer in answers if answer.finding(comparison).outcome is outcome]
+        if chosen:
+            clauses.append(_clause(outcome, comparison, chosen, confidence))
+    english = "; ".join(clause.en for clause in clauses)
+    german = "; ".join(clause.de for clause in clauses)
+    return Text(f"{lead.en}: {english}.", f"{lead.de}: {first(german)}.")
+
+
+def _clause(
+    outcome: Outcome, comparison: str, answers: Sequence[Answer], confidence: float
+) -> Text:
+    metric = metric_of(answers[0].metric)
+    qualities = {answer.quality for answer in answers}
+    good = better(qualities.pop() if len(qualities) == 1 else "")
+
+    def items(lang: str) -> str:
+        # Numbers where a reader can take them in; the tables have all of them.
+        shown = outcome not in (Outcome.FEW, Outcome.NONE) and len(answers) <= 3
+        return listing(
+            [
+                f"{escape(answer.name)} ({numbers(answer.finding(comparison), confidence, lang)})"
+                if shown
+                else escape(answer.name)
+                for answer in answers
+            ],
+            lang,
+        )
+
+    en, de = items("en"), items("de")
+    expected = Text(", as the theory expects", ", wie es die Theorie erwartet")
+    against = Text(", against the theory", ", entgegen der Theorie")
+    if not metric.theory:
+        expected = against = Text("", "")
+    return {
+        Outcome.NEGATIVE: Text(
+            f"for {en}, smaller {metric.en} goes with {good.en}{expected.en}",
+            f"bei {de} geht kleineres {metric.de} mit {good.de} einher{expected.de}",
+        ),
+        Outcome.POSITIVE: Text(
+            f"for {en}, larger {metric.en} goes with {good.en}{against.en}",
+            f"bei {de} geht größeres {metric.de} mit {good.de} einher{against.de}",
+        ),
+        Outcome.OPEN: Text(
+            f"for {en}, the direction stays open", f"bei {de} bleibt die Richtung offen"
+        ),
+        Outcome.FEW: Text(
+            f"for {en}, there are too few models for a conclusion",
+            f"bei {de} sind es zu wenige Modelle für eine Aussage",
+        ),
+        Outcome.NONE: Text(
+            f"for {en}, the comparison cannot be made", f"bei {de} ist der Vergleich nicht möglich"
+        ),
+    }[outcome]
+
+
+def results_text(study: Results, comparison: str) -> str:
+    """The results of one comparison: a paragraph for each population."""
+    if not study.partitions:
+        return "No model could be analysed, so there is no answer.\n"
+    items = []
+    for partition, answer in study.answers.items():
+        sentences = _sentences(study, partition, answer, comparison)
+        head = f"**{escape(answer.name)}.** " if len(study.partitions) > 1 else ""
+        items.append(head + " ".join(sentences))
+    return "\n\n".join(items) + "\n"
+
+
+def _sentences(study: Results, partition: Partition, answer: Answer, comparison: str) -> list[str]:
+    finding = answer.finding(comparison)
+    row = study.row("correlations", partition, comparison)
+    who = {
+        "a": "across architectures",
+        "b": "between the variants of a family",
+        "c": "between the trainings of a variant",
+    }[comparison]
+    said = [result(finding, who, study.metric, answer.quality, study.confidence)]
+    if finding.outcome is Outcome.NONE:
+        return said
+    if comparison == "a":
+        said += _between_families(study, partition, answer)
+        said += _simpson(study, partition, answer)
+    else:
+        said += _groups(study, partition, comparison)
+        said += _together(study, partition, comparison)
+    if comparison == "c" and _constant_size(answer.beyond["c"]):
+        said.append(
+            "Models of one variant have the same size, which therefore explains none of this."
+        )
+    else:
+        said.append(
+            size.beyond_size(
+                answer.beyond[comparison], study.metric, answer.quality, study.confidence
+            )
+        )
+    said += treatment_text(study, answer, comparison, row)
+    return said
+
+
+def _constant_size(beyond: Beyond) -> bool:
+    return beyond.note.startswith("size is constant")
+
+
+def _between_families(study: Results, partition: Partition, answer: Answer) -> list[str]:
+    row = study.one("between_families", partition)
+    finding = judge(row, study.confidence)
+    if finding.outcome is Outcome.NONE:
+        return []
+    values = paper_clauses.numbers(finding, study.confidence)
+    text = f"Over the means of the {count(finding.n, 'family', 'families')}, {values}"
+    return [text + (": too few for a conclusion." if finding.outcome is Outcome.FEW else ".")]
+
+
+def _simpson(study: Results, partition: Partition, answer: Answer) -> list[str]:
+    """Whether pooling and looking inside families give different answers."""
+    row = study.one("simpson", partition)
+    pooled, within = value(row, "kendall_pooled"), value(row, "kendall_within")
+    if row is None or pooled is None or within is None:
+        return []
+    text = (
+        f"Pooled over families, {equation('τ', pooled)}; inside families it is {number(within)} on "
+        "average"
+    )
+    low, high = value(row, "difference_low"), value(row, "difference_high")
+    if low is None or high is None:
+        return [f"{text}, with too few families to test the difference."]
+    bounds = f"{percent(study.confidence)} CI of the difference {interval(low, high)}"
+    if row["reversed"] == "True":
+        return [f"{text}: the sign reverses, which is Simpson's paradox ({bounds})."]
+    if row["claimed"] == "True":
+        return [f"{text}: the two differ by more than chance ({bounds})."]
+    return [f"{text}; the difference is not clear ({bounds})."]
+
+
+def _groups(study: Results, partition: Partition, comparison: str) -> list[str]:
+    """How many families or variants show what on their own."""
+    nouns = {"b": ("family", "families"), "c": ("variant", "variants")}[comparison]
+    findings = [judge(row, study.confidence) for row in study.group_rows(partition, comparison)]
+    known = [finding for finding in findings if finding.outcome is not Outcome.NONE]
+    if len(findings) < 2 or not known:
+        return []
+    negative = sum(finding.tau < 0 for finding in known)
+    positive = sum(finding.tau > 0 for finding in known)
+    text = (
+        f"The correlation is negative in {integer(negative)} and positive in {integer(positive)} of "
+        f"{count(len(known), *nouns)}"
+    )
+    outcomes = Counter(finding.outcome for finding in known)
+    decided = outcomes[Outcome.NEGATIVE] + outcomes[Outcome.POSITIVE]
+    if decided:
+        return [
+            f"{text}; on its own, after correction, it is clearly negative in "
+            f"{integer(outcomes[Outcome.NEGATIVE])} and clearly positive in "
+            f"{integer(outcomes[Outcome.POSITIVE])}."
+        ]
+    return [f"{text}; none of them decides the question on its own."]
+
+
+def _together(study: Results, partition: Partition, comparison: str) -> list[str]:
+    """The meta-analysis, or the mean correlation where every group is small."""
+    noun = {"b": "families", "c": "variants"}[comparison]
+    row = study.one("meta", partition, comparison=comparison)
+    said = []
+    mean, p = value(row, "mean_r"), value(row, "mean_r_p")
+    if mean is not None and p is not None and (value(row, "mean_r_groups") or 0) > 1:
+        said.append(
+            f"The mean of their Pearson correlations, {number(mean)}, is further from zero than "
+            f"chance explains ({p_equation('p', p)})."
+            if p <= findings_outcome.level_of(study.confidence)
+            else f"The mean of their Pearson correlations, {number(mean)}, is compatible with chance "
+            f"({p_equation('p', p)})."
+        )
+    low, high = value(row, "pearson_low"), value(row, "pearson_high")
+    if row is not None and low is not None and high is not None:
+        bounds = f"{percent(study.confidence)} CI {interval(low, high)}"
+        said.append(
+            f"Put together by the random-effects model, {integer(value(row, 'k'))} {noun} with more "
+            f"than three independent models give {equation('r', value(row, 'pearson'))} ({bounds})."
+        )
+        q_p, i2 = value(row, "q_p"), value(row, "i2")
+        if q_p is not None:
+            differ = (
+                f"The {noun} differ by more than chance"
+                if q_p <= findings_outcome.level_of(study.confidence)
+                else f"A difference between the {noun} beyond chance is not found"
+            )
+            said.append(f"{differ} (I² = {number(i2, 0)}%, {p_equation('p', q_p)}).")
+    return said
+
+
+def answers_table(study: Results) -> str:
+    """The answers at a glance: a row for each population, a column for each comparison."""
+    rows = [
+        [
+            escape(answer.name),
+            terms_words.quality_of(answer.quality) if answer.quality else MISSING,
+            *(_answer_cell(answer.finding(key)) for key in SCOPES),
+        ]
+        for answer in study.answers.values()
+    ]
+    return pipe_table(
+        [
+            ("Collection", "l"),
+            ("Quality", "l"),
+            ("(a) between architectures", "l"),
+            ("(b) between variants", "l"),
+            ("(c) between trainings", "l"),
+        ],
+        rows,
+    )
+
+
+def _answer_cell(finding: Finding) -> str:
+    words = CELLS[finding.outcome]
+    return words if finding.outcome is Outcome.NONE else f"{words} ({equation('τ', finding.tau)})"
+
+
+def comparison_table(study: Results, comparison: str) -> str:
+    """One comparison: all populations, both treatments; for (c) also each family."""
+    rows = []
+    for partition in study.partitions:
+        scopes: list[tuple[str, Cells | None, Cells | None]] = []
+        for treatment in TREATMENTS:
+            row = study.row("correlations", partition, comparison, treatment=treatment)
+            base = study.row("baselines", partition, comparison, treatment=treatment)
+            scopes.append((f"all, {WORDS[treatment]}", row, base))
+        if comparison == "c":
+            family_rows = study.group_rows(partition, "c", "within")
+            scopes += [(escape(row["family"]), row, None) for row in family_rows if row["family"]]
+        for label, row, base in scopes:
+            cells = statistic_cells(row)
+            cells += [p_value(value(row, "kendall_p_recipes"))] * (comparison == "c")
+            cells += baseline_cells(base) * (comparison != "c")
+            rows.append([escape(study.name(partition)), label, *cells])
+    last = [("$p$, recipes", "r")] if comparison == "c" else BASELINE_COLUMNS
+    return pipe_table(
+        [("Collection", "l"), ("Models", "l"), *STATISTIC_COLUMNS, *last],
+        rows,
+    )
+
+
+def families_table(study: Results) -> str:
+    """Comparison (b): each family, then all families together under both treatments."""
+    rows = []
+    for partition in study.partitions:
+        quality = study.quality(partition)
+        for row in study.group_rows(partition, "b"):
+            key = ("baselines", *partition, "b", "family", row["family"], row["variant"])
+            base = study._index.get((*key, study.metric, quality, "dropped"))
+            rows.append([escape(study.name(partition)), escape(row["family"]), row, base])
+        if len(study.groups(partition, "b")) != 1:
+            for treatment in TREATMENTS:
+                row = study.row("correlations", partition, "b", treatment=treatment)
+                base = study.row("baselines", partition, "b", treatment=treatment)
+                rows.append([escape(study.name(partition)), f"all, {WORDS[treatment]}", row, base])
+    cells = [
+        [
+            name,
+            family,
+            *statistic_cells(row),
+            number(value(row, "detectable_pearson")),
+            *baseline_cells(base),
+        ]
+        for name, family, row, base in rows
+    ]
+    detectable = ("Detectable $|r|$", "r")
+    return pipe_table(
+        [("Collection", "l"), ("Family", "l"), *STATISTIC_COLUMNS, detectable, *BASELINE_COLUMNS],
+        cells,
+    )
+
+
+def variants_table(study: Results) -> str:
+    """Comparison (c) in each variant."""
+    rows = []
+    for partition in study.partitions:
+        for row in study.group_rows(partition, "c"):
+            rows.append(
+                [escape(study.name(partition)), escape(row["variant"]), *statistic_cells(row)]
+            )
+    return pipe_table([("Collection", "l"), ("Variant", "l"), *STATISTIC_COLUMNS], rows)

@@ -1,0 +1,150 @@
+"""Families together in mixed models: findings, sentences and table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from atlas.findings.outcome import Effect, Outcome, effect
+from atlas.findings.results import Results, value
+from atlas.paper.cells import estimate_of
+from atlas.paper.clauses import first, grouped, merged, slope_of
+from atlas.paper.markdown import escape, integer, listing, p_value, pipe_table
+from atlas.terms.keys import COMPARISONS
+from atlas.terms.words import metric_of
+
+
+class Mixed(NamedTuple):
+    """The mixed model of one collection, as it is and with size and depth held fixed."""
+
+    name: str
+    within: Effect
+    between: Effect
+    difference: Effect
+    adjusted: Effect  # of `within`
+
+
+GROUPS = {"b": ("families", "means of families"), "c": ("variants", "means of variants")}
+
+
+def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confidence: float) -> str:
+    """The effects inside and between groups, whether they differ, and what size leaves of them."""
+    inside, means = GROUPS[comparison]
+    known = [model for model in found if model.within.outcome is not Outcome.NONE]
+    if not known:
+        return f"A mixed model of all {inside} together could not be fitted."
+    name = metric_of(metric).en
+    words = {
+        Outcome.NEGATIVE: f"smaller {name} goes with better models for {{who}}",
+        Outcome.POSITIVE: f"larger {name} goes with better models for {{who}}",
+        Outcome.OPEN: "the direction stays open for {who}",
+        Outcome.FEW: "there is no interval for {who}",
+        Outcome.NONE: "nothing can be said for {who}",
+    }
+    differ = {
+        **dict.fromkeys(
+            (Outcome.NEGATIVE, Outcome.POSITIVE),
+            "the two effects differ by more than chance for {who}",
+        ),
+        Outcome.OPEN: "no difference between the two effects beyond chance is found for {who}",
+    }
+
+    def numbers_of(item: Effect) -> str:
+        return slope_of(item, confidence)
+
+    said = [
+        f"Inside {inside}, " + grouped([(m.name, m.within) for m in known], words, numbers_of),
+    ]
+    between = [(m.name, m.between) for m in known if m.between.outcome is not Outcome.NONE]
+    if between:
+        said.append(f"Between the {means}, " + grouped(between, words, numbers_of))
+    tested = [
+        (m.name, m.difference)
+        for m in known
+        if m.difference.outcome not in (Outcome.FEW, Outcome.NONE)
+    ]
+    if tested:
+        said.append(first(merged(tested, differ)))
+    said.append(f"With size and depth held fixed, {_adjusted(known, name, inside)}")
+    return " ".join(f"{sentence}." for sentence in said)
+
+
+def _adjusted(found: Sequence[Mixed], name: str, inside: str) -> str:
+    """What becomes of the effect inside groups once size and depth are held fixed."""
+    clauses: dict[str, list[str]] = {}
+    for model in found:
+        before, after = model.within.outcome, model.adjusted.outcome
+        way = "smaller" if after is Outcome.NEGATIVE else "larger"
+        if after in (Outcome.FEW, Outcome.NONE):
+            text = f"the effect inside {inside} cannot be tested for {{who}}"
+        elif before.decided and after is before:
+            text = f"the effect inside {inside} stays for {{who}}"
+        elif before.decided and after.decided:
+            text = f"the effect inside {inside} turns round for {{who}}"
+        elif before.decided:
+            text = f"the effect inside {inside} is no longer clear for {{who}}"
+        elif after.decided:
+            text = f"{way} {name} goes with better models inside {inside} for {{who}}"
+        else:
+            text = f"the direction inside {inside} stays open for {{who}}"
+        clauses.setdefault(text, []).append(model.name)
+    return "; ".join(text.replace("{who}", listing(names)) for text, names in clauses.items())
+
+
+def found_mixed(study: Results, comparison: str) -> list[Mixed]:
+    """The mixed models of one comparison."""
+    rows = {
+        adjusted: dict(
+            study.named("mixed", metric=study.metric, comparison=comparison, adjusted=adjusted)
+        )
+        for adjusted in ("False", "True")
+    }
+    return [
+        Mixed(
+            escape(study.name(partition)),
+            *(effect(row, part, study.confidence) for part in ("within", "between", "difference")),
+            effect(rows["True"].get(partition), "within", study.confidence),
+        )
+        for partition, row in rows["False"].items()
+    ]
+
+
+HELD = {"False": "nothing", "True": "size, depth"}
+
+
+def mixed_table(study: Results) -> str:
+    """The mixed models: effects inside and between groups, with and without size and depth."""
+    rows = []
+    for partition in study.partitions:
+        for comparison in ("b", "c"):
+            for adjusted, held in HELD.items():
+                labels = {"comparison": comparison, "adjusted": adjusted}
+                for p, row in study.named("mixed", metric=study.metric, **labels):
+                    if p == partition and value(row, "within") is not None:
+                        rows.append(
+                            [
+                                escape(study.name(partition)),
+                                COMPARISONS[comparison],
+                                held,
+                                f"{integer(value(row, 'n'))} in {integer(value(row, 'groups'))}",
+                                estimate_of(row, "within"),
+                                p_value(value(row, "within_p")),
+                                estimate_of(row, "between"),
+                                estimate_of(row, "difference"),
+                                p_value(value(row, "difference_p")),
+                            ]
+                        )
+    return pipe_table(
+        [
+            ("Collection", "l"),
+            ("Of", "l"),
+            ("Held fixed", "l"),
+            ("$n$", "r"),
+            ("Within", "r"),
+            ("$p$", "r"),
+            ("Between", "r"),
+            ("Difference", "r"),
+            ("$p$", "r"),
+        ],
+        rows,
+    )

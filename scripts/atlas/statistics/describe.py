@@ -1,0 +1,207 @@
+"""Statistics: from one row per model to answers, each with an interval and a p value.
+
+The functions here are pure: a table of models and an `Options` in, a table out.
+
+**Comparisons.** (a) between models of different architectures, (b) between variants of one
+architecture, (c) between differently trained models of one variant. (a) and (b) look at the
+models of the reference recipe, (c) at all recipes.
+
+**Scopes.** `family`: one family (b) or one variant of it (c). `pooled`: all families together.
+`within`: all groups together, metric and quality centred on the means of their group (the
+family for b, the variant for c). A group with a single unit says nothing about differences
+inside groups and is left out of `within`.
+
+**Orientation.** Qualities are turned so that larger is better: `error` and
+`generalization_gap` change sign. The theory expects negative correlations.
+
+**Units.** Models that differ in the seed alone are replicates, not independent evidence:
+counting them as such is pseudoreplication (Hurlbert 1984, Ecological Monographs 54). `n` counts
+models, `units` counts independent ones: a (variant, recipe) with a seed is one unit, a model
+without a seed is its own. Where a group of comparison (c) holds one recipe only, its seeds are
+what is compared and each model is a unit. Permutations exchange whole units of equal size and
+the seeds inside a unit (Winkler et al. 2015, NeuroImage 123); the bootstrap draws whole units
+(Davison and Hinkley 1997, section 3.8). Limits of n below are limits of the *effective number*
+`units - groups + 1`; without seeds and groups this is n. `seeds_are_replicates: false` makes
+each model a unit.
+
+**Never pooled.** Collections, data sets, quality metrics and weightwatcher versions. Where the same
+models are labelled on several data sets, all metrics are set against one of them, and the primary
+metric and size against the others.
+
+**Failed fits.** Treatment `dropped` reads the column `<metric>`, `stored` the column
+`<metric>_stored`. Where both agree, the row of `stored` repeats that of `dropped`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from atlas.statistics.bootstrap import bca_intervals, fisher_interval, weighted_correlations
+from atlas.statistics.models import (
+    Scope,
+    metric_values,
+    partitions,
+    prepare,
+    repeated_partitions,
+    scopes_of,
+)
+from atlas.statistics.options import Array, Options
+from atlas.statistics.permutation import permutation_p, rearrangements
+from atlas.statistics.sample import Sample, same_values
+from atlas.terms.keys import BCA_FROM, FISHER_FROM, GROUPING, PARTITION, POWER, SIZE, TREATMENTS
+
+KINDS = ("kendall", "spearman", "pearson")
+
+ESTIMATES = [
+    *["n", "units", "groups", "missing"],
+    *[f"{kind}{part}" for kind in KINDS for part in ("", "_low", "_high", "_p")],
+    *["slope", "intercept", "theil_sen", "r2", "rmse", "detectable_pearson"],
+    *["interval", "permutations", "exact"],
+]
+
+
+def obstacle_to(sample: Sample, values: Array, names: Sequence[str]) -> str:
+    """Why nothing can be computed, or ""."""
+    if sample.n == 0:
+        return "no model has all values"
+    if sample.effective < 3:
+        if sample.n < 3:
+            return "fewer than 3 models"
+        return "fewer than 3 independent units (seeds are replicates, groups are centred)"
+    constant = [name for name, v in zip(names, values, strict=True) if np.ptp(v) == 0]
+    return f"{' and '.join(constant)} constant" if constant else ""
+
+
+def describe(
+    sample: Sample, options: Options, key: Sequence[object], obstacle: str = ""
+) -> dict[str, Any]:
+    """Every estimate of `ESTIMATES` for a sample of two variables (metric, quality), and a note.
+
+    Where there is an obstacle (given, too few observations, a constant variable) the counts
+    stand and the estimates are missing.
+
+    Correlations with permutation p and interval: BCa from an effective number of 8, Fisher's z
+    from 5, none below. OLS of quality on metric: slope in percent per unit of the metric, rmse
+    (root of the mean squared residual, divisor n) in percent. `detectable_pearson` is the
+    smallest |r| found with a probability of 80 % at this confidence (Fisher's z).
+    """
+    row: dict[str, Any] = dict.fromkeys(ESTIMATES, math.nan)
+    row |= {
+        "n": sample.n,
+        "units": sample.units,
+        "groups": sample.strata,
+        "missing": sample.missing,
+        "interval": "",
+        "permutations": 0,
+        "exact": False,
+    }
+    values = sample.centre()
+    obstacle = obstacle_to(sample, values, ("metric", "quality")) or obstacle
+    if obstacle:
+        return row | {"note": obstacle}
+    x, y = values
+    row["kendall"] = stats.kendalltau(x, y).statistic
+    row["spearman"] = stats.spearmanr(x, y).statistic
+    row["pearson"] = float(np.clip(stats.pearsonr(x, y).statistic, -1, 1))
+
+    indices, exact = rearrangements(sample, options.permutations, options.seed_of("p", *key))
+    row |= {"permutations": len(indices), "exact": exact}
+    row |= {f"{kind}_p": p for kind, p in permutation_p(x, y, indices, exact).items()}
+
+    line = stats.linregress(x, y)
+    row["slope"] = line.slope
+    row["intercept"] = 0.0 if sample.centred else line.intercept
+    row["r2"] = row["pearson"] ** 2
+    row["rmse"] = math.sqrt(np.mean((y - row["intercept"] - line.slope * x) ** 2))
+    with np.errstate(invalid="ignore"):  # its interval, which is not used, where nearly all tie
+        row["theil_sen"] = stats.theilslopes(y, x).slope
+    intervals, note = _intervals(sample, row, options, key)
+    return row | intervals | {"note": note}
+
+
+def _intervals(
+    sample: Sample, row: Mapping[str, Any], options: Options, key: Sequence[object]
+) -> tuple[dict[str, Any], str]:
+    """The bounds of the three correlations, how they were made, and a note."""
+    number = sample.effective
+    if number < FISHER_FROM:
+        return {}, "n <= 4: feeds the meta-analysis only"
+    quantiles = stats.norm.ppf([(1 + options.confidence) / 2, POWER])
+    result: dict[str, Any] = {
+        "detectable_pearson": math.tanh(quantiles.sum() / math.sqrt(number - 3))
+    }
+    if number < BCA_FROM:
+        result["interval"] = "fisher-z"
+        bounds = [fisher_interval(k, row[k], number, options.confidence) for k in KINDS]
+    else:
+        result["interval"] = "bca"
+        bounds = bca_intervals(
+            sample, options, key, lambda weights: weighted_correlations(sample, weights)[:, :, 0]
+        )
+    for kind, (low, high) in zip(KINDS, bounds, strict=True):
+        result |= {f"{kind}_low": low, f"{kind}_high": high}
+    bare = [kind for kind, (low, _) in zip(KINDS, bounds, strict=True) if math.isnan(low)]
+    reason = "of plus or minus 1" if number < BCA_FROM else "whose resamples do not vary"
+    return result, f"no interval for {', '.join(bare)} {reason}" if bare else ""
+
+
+def sorted_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows with these columns, sorted by the key (the text columns before the first number)."""
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    keys = list(columns[: columns.index("treatment") + 1])
+    return table.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def by_treatment(
+    models: pd.DataFrame,
+    metric: str,
+    labels: Mapping[str, Any],
+    make: Callable[[Array, Sequence[object]], dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """A row per treatment of failed fits; the second repeats the first if it has its values.
+
+    `make` takes the metric's values (n,) and the key that seeds its random numbers: the labels
+    without the metric, so that all metrics of a scope meet the same resamples.
+    """
+    dropped, stored = (metric_values(models, metric, treatment) for treatment in TREATMENTS)
+    key = tuple(labels.values())
+    labels = {**labels, "metric": metric}
+    first = {**labels, "treatment": "dropped"} | make(dropped, key)
+    yield first
+    if same_values(stored, dropped):
+        yield first | {"treatment": "stored", "copy": True}
+    else:
+        yield {**labels, "treatment": "stored"} | make(stored, key)
+
+
+def scope_rows(
+    models: pd.DataFrame,
+    options: Options,
+    make: Callable[[Scope, Array, Sequence[object]], dict[str, Any]],
+    metrics: Sequence[str],
+) -> list[dict[str, Any]]:
+    """A row per partition, scope, metric and treatment: its labels and what `make` gives."""
+    rows: list[dict[str, Any]] = []
+    prepared = prepare(models)
+    repeated = repeated_partitions(prepared)
+    for partition, quality, part in partitions(prepared):
+        asked = [
+            m for m in metrics if partition not in repeated or m in (options.primary_metric, SIZE)
+        ]
+        for scope in scopes_of(part, options, partition[0] not in options.controls):
+            for metric in asked:
+                labels = dict(zip([*PARTITION, *GROUPING], [*partition, *scope.key], strict=True))
+                labels |= {"quality_metric": quality}
+                rows += by_treatment(
+                    scope.models,
+                    metric,
+                    labels,
+                    lambda values, key, scope=scope: make(scope, values, key),
+                )
+    return rows

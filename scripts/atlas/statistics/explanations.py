@@ -1,0 +1,364 @@
+"""Explanations: what brings alpha's correlation with quality back, and what goes with its absence.
+
+Pure functions like those of `atlas.statistics`, whose comparisons, units, treatments, orientation
+and rules for intervals hold here too. `alternatives` sets other readings of the spectra against
+alpha, on the same models. `shape` asks how much of alpha's differences a matrix of noise has.
+`traits` lists what could explain, family by family, and `explanations` relates each candidate
+to the families' (variants') own rank correlations tau of the primary metric with quality.
+
+These relations are observed, not caused, and between few families. Candidates go together
+(size, aspect ratio, layer types), so several may follow from one. What could refute them is in
+`alternatives`. A tau of 3 variants is coarse, and counts as much as one of 30.
+
+Controls have no trained quality to explain and are in `shape` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from atlas.statistics.bootstrap import (
+    bca_intervals,
+    dense_ranks,
+    fisher_interval,
+    jackknife_weights,
+    ratio,
+)
+from atlas.statistics.models import repeated_partitions, scopes_of
+from atlas.statistics.options import Options
+from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
+from atlas.statistics.sample import DIGITS, Sample, codes_of, join_notes, without_noise
+from atlas.statistics.taus import (
+    KENDALL,
+    WIDE,
+    Array,
+    interval_method,
+    labelled,
+    p_values,
+    resampled_taus,
+    sorted_until,
+)
+from atlas.statistics.traits import (
+    CANDIDATES,
+    CATEGORIES,
+    NUMBERS,
+    averages_of,
+    family_taus,
+    spreads_of,
+    with_candidates,
+)
+from atlas.tables.parts import primary_quality
+from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
+
+NULLS = {"shuffled": "alpha_shuffled", "gaussian": "alpha_gaussian"}
+PERCENT = ("accuracy", "error")  # qualities on one scale: the spread of a perplexity is another's
+
+EXPLANATION = [
+    *PARTITION,
+    *["quality_metric", "level", "comparison", "candidate", "kind", "n"],
+    *KENDALL,
+    *["kendall_p_bh", "left_out_low", "left_out_high", "eta2", "interval", "note"],
+]
+
+PLURAL = {"family": "families", "variant": "variants"}
+LEFT_OUT_FROM = 4  # three families are left when one is out
+
+
+def _attributed(models: pd.DataFrame, inside: str | None) -> pd.Series:
+    """tau_i of each variant, by (family, named): Kendall's sum as the variant's own part of it.
+
+    Mean of sign(x_i - x_j) sign(y_i - y_j) over all pairs of a unit of the variant with a unit of
+    another one (of the same group `inside`), averaged over the variant's units; x is the primary
+    metric and y the quality, both means of the unit's models. With one unit per variant the mean
+    of tau_i is tau-a. Missing in groups of fewer than 3 units, as the group's own tau is.
+    """
+    by = ["family", "named"]
+    compared = models[models["complete"]]
+    units = compared.groupby([*by, "unit"], sort=True)[["metric", "oriented"]].mean().reset_index()
+    units["tau"] = np.nan
+    group = units[inside] if inside else pd.Series("", index=units.index)
+    for _, members in units.groupby(group, sort=True):
+        if len(members) < 3:
+            continue
+        product = np.ones((len(members), len(members)))
+        for column in ("metric", "oriented"):
+            v = without_noise(members[column].to_numpy(), members[column].to_numpy())
+            product *= np.sign(v[:, None] - v[None, :])
+        codes = codes_of(members[by].agg("\x1f".join, axis=1))
+        other = codes[:, None] != codes[None, :]
+        number = other.sum(axis=1)
+        units.loc[members.index, "tau"] = ratio((product * other).sum(axis=1), number)
+    return units.groupby(by, sort=True)["tau"].mean()
+
+
+def explanations(
+    models: pd.DataFrame, correlations: pd.DataFrame, options: Options
+) -> pd.DataFrame:
+    """Each candidate against the rank correlations tau that it could explain: `EXPLANATION`.
+
+    Per partition and quality metric, of the primary metric (treatment `dropped`):
+
+    - level `family`: tau of each family, (b) between its models of the reference recipe, (c)
+      within its variants; both from `correlations` (from `statistics.correlations`).
+    - level `variant`: (a) and (b) each variant's own part of the sum that is Kendall's tau, over
+      all variants (of two or more families) and over those of its family (`_attributed`); (c)
+      the tau of its models, from `correlations`.
+
+    Collection "all": families of all partitions together, whatever their data set and version,
+    where at least two have a tau; further data sets of the same models are left out. Each partition
+    enters with one quality (the primary one, else error, else the first by name);
+    `quality_sd` counts where that is in percent.
+
+    Candidates are means over the models of the reference recipe in (a) and (b), over all compared
+    recipes in (c). `metric_sd` and `quality_sd` are those of the models that the tau compares: of
+    the family, or the variant in (c); in (c) around the means of the variants.
+
+    `kendall` is positive where alpha works less the larger the candidate is (the theory expects
+    tau < 0). A category has `eta2` instead: the share of the variance of tau that lies between
+    categories, given where one of them has two members.
+
+    Independent are families, not variants of one family, and not one family in several
+    collections (of the same name). Where each family occurs once, p comes from permutations of
+    tau (all of them up to 8). Else from permutations of the families' mean tau between families
+    and of the rest inside each family (permutation at the level of the nested factor's units,
+    Anderson and ter Braak 2003, Journal of Statistical Computation and Simulation 73): they keep
+    the resemblance. Sums of concordant less discordant pairs are compared; recombined taus have
+    fewer ties, which can only widen their null distribution. Intervals draw whole
+    families: BCa from 8 families, Fisher's z for as many observations as there are families from
+    5. `left_out_low` and `left_out_high` are the extremes of `kendall` when one family is left
+    out, where a candidate that is then constant counts as 0. `kendall_p_bh`: Benjamini and
+    Hochberg over the candidates of one partition, quality, level and comparison.
+    """
+    taus = family_taus(correlations, options)
+    table = with_candidates(models, options)
+    repeated = repeated_partitions(table)
+    parts = list(labelled(table, options))
+    first = _first_quality([(partition, quality) for partition, quality, _ in parts], options)
+    rows: list[dict[str, Any]] = []
+    together: dict[str, list[pd.DataFrame]] = {"b": [], "c": []}
+    for partition, quality, part in parts:
+        for level, comparison, units, note in _tau_tables(partition, quality, part, taus, options):
+            units = units.assign(dataset=partition[1], weightwatcher_version=partition[2])
+            rows += _explain(units, (*partition, quality, level, comparison), options, note)
+            if level == "family" and partition not in repeated and quality == first[partition]:
+                in_percent = pd.Series(quality in PERCENT, index=units.index)
+                units["quality_sd"] = units["quality_sd"].where(in_percent)
+                together[comparison] += [units] if units["tau"].notna().any() else []
+    for comparison, tables in together.items():
+        if len(tables) > 1:
+            units = pd.concat(tables, ignore_index=True)
+            rows += _explain(units, ("all", "", "", "", "family", comparison), options, "")
+    return sorted_until(rows, EXPLANATION, "kind")
+
+
+def _first_quality(
+    pairs: Sequence[tuple[tuple[str, ...], str]], options: Options
+) -> dict[tuple[str, ...], str]:
+    """The quality metric with which each partition enters "all"."""
+    qualities: dict[tuple[str, ...], list[str]] = {}
+    for partition, quality in pairs:
+        qualities.setdefault(partition, []).append(quality)
+    return {
+        partition: primary_quality(names, options.primary_quality)
+        for partition, names in qualities.items()
+    }
+
+
+def _tau_tables(
+    partition: tuple[str, ...],
+    quality: str,
+    part: pd.DataFrame,
+    taus: Mapping[tuple[str, ...], float],
+    options: Options,
+) -> Iterator[tuple[str, str, pd.DataFrame, str]]:
+    """(level, comparison, table, note): a row per family or variant with tau and candidates."""
+    scopes = {scope.key: scope for scope in scopes_of(part, options) if scope.key in WIDE}
+    pooled = scopes["a", "pooled", "", ""]
+    reference, note = pooled.models, pooled.note
+    family, variant = ["family"], ["family", "named"]
+
+    def looked_up(comparison: str, scope: str, table: pd.DataFrame) -> pd.DataFrame:
+        index = table.index.to_frame()
+        names = index["named"] if "named" in index else pd.Series("", index=table.index)
+        tau = [
+            taus.get((*partition, comparison, scope, f, v, quality), math.nan)
+            for f, v in zip(index["family"], names, strict=True)
+        ]
+        return table.assign(tau=np.array(tau, dtype=float)).reset_index()
+
+    spreads = spreads_of(reference, family, family)
+    yield (
+        "family",
+        "b",
+        looked_up("b", "family", averages_of(reference, family).join(spreads)),
+        note,
+    )
+    own = averages_of(reference, variant)
+    for comparison, inside in (("a", None), ("b", "family")):
+        if comparison == "a" and len(spreads) < 2:
+            continue  # one family: no comparison between architectures
+        table = own.assign(tau=_attributed(reference, inside)).reset_index()
+        # All models are compared in (a): one spread for all.
+        table = table.join(spreads if inside else spreads.iloc[:0], on="family")
+        yield "variant", comparison, table, note
+    if ("c", "within", "", "") in scopes:
+        trained = scopes["c", "within", "", ""].models
+        for level, by, scope in (("family", family, "within"), ("variant", variant, "family")):
+            table = averages_of(trained, by).join(spreads_of(trained, by, variant))
+            yield level, "c", looked_up("c", scope, table), ""
+
+
+def _explain(
+    units: pd.DataFrame, labels: tuple[str, ...], options: Options, note: str
+) -> list[dict[str, Any]]:
+    """The rows of `explanations` for one table of families or variants with `tau`.
+
+    `labels`: partition, quality metric, level and comparison.
+    """
+    units = units[units["tau"].notna()].sort_values("family", kind="stable", ignore_index=True)
+    keys = [*PARTITION, "quality_metric", "level", "comparison"]
+    columns: dict[str, Array] = {}
+    for name in CANDIDATES:
+        values = units[name].to_numpy(object if name in CATEGORIES else float)
+        if name in CATEGORIES and _comparable(values):
+            codes, _ = pd.factorize(np.where(values == "", None, values), sort=True)
+            columns[name] = np.where(codes < 0, np.nan, codes.astype(float))
+        elif name in NUMBERS and np.isfinite(values).any():
+            columns[name] = values
+    alike: dict[bytes, list[str]] = {}
+    for name, values in columns.items():
+        alike.setdefault(np.isfinite(values).tobytes(), []).append(name)
+    rows: list[dict[str, Any]] = []
+    for names in alike.values():
+        known = np.isfinite(columns[names[0]])
+        # Rounded, so that equal values stay equal, also where a file has lost the last digits.
+        tau = np.round(units["tau"].to_numpy(float)[known], DIGITS - 2)
+        candidates = [without_noise(columns[name][known], columns[name][known]) for name in names]
+        sample = Sample(
+            values=np.array([*candidates, tau]),
+            stratum=np.zeros(len(tau), int),
+            unit=codes_of(units["family"].to_numpy(object)[known]),
+            recipe=np.zeros(len(tau), int),
+            centred=False,
+            missing=len(units) - len(tau),
+        )
+        for name, row in zip(names, _related(sample, names, options, labels), strict=True):
+            kind = "category" if name in CATEGORIES else "number"
+            row |= {"candidate": name, "kind": kind, "note": join_notes(row["note"], note)}
+            rows.append(dict(zip(keys, labels, strict=True)) | row)
+    return _benjamini_hochberg(rows)
+
+
+def _comparable(values: Array) -> bool:
+    """Whether known categories (n,) are at least two, and one of them has two members."""
+    counts = pd.Series(values[[bool(isinstance(v, str) and v) for v in values]]).value_counts()
+    return len(counts) > 1 and counts.iloc[0] > 1
+
+
+def _benjamini_hochberg(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with `kendall_p_bh` over those that have a p."""
+    tested = [row for row in rows if math.isfinite(row["kendall_p"])]
+    if tested:
+        adjusted = multipletests([row["kendall_p"] for row in tested], method="fdr_bh")[1]
+        for row, p in zip(tested, adjusted, strict=True):
+            row["kendall_p_bh"] = p
+    return rows
+
+
+def _related(
+    sample: Sample, names: Sequence[str], options: Options, labels: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """The estimates of a sample of candidates and tau: one row per candidate.
+
+    Its units are the families. Nothing is estimated from fewer than 3 observations, and nothing
+    but the relation itself from fewer than 3 families.
+    """
+    *xs, tau = sample.values
+    level, families = labels[-2], sample.units
+    empty = dict.fromkeys(EXPLANATION[EXPLANATION.index("kendall") :], math.nan)
+    rows = [empty | {"n": sample.n, "interval": "", "note": ""} for _ in names]
+    numbers = []
+    for index, (row, x) in enumerate(zip(rows, xs, strict=True)):
+        constant = [n for n, v in (("candidate", x), ("correlation", tau)) if np.ptp(v) == 0]
+        if sample.n < 3:
+            row["note"] = f"fewer than 3 {PLURAL[level]}"
+        elif constant:
+            row["note"] = f"{' and '.join(constant)} constant"
+        elif names[index] in CATEGORIES:
+            row["eta2"] = _eta2(x, tau[None, :])[0]
+        else:
+            row["kendall"] = stats.kendalltau(x, tau).statistic
+            numbers.append(index)
+    related = [index for index, row in enumerate(rows) if not row["note"]]
+    if families < 3:
+        for index in related:
+            rows[index]["note"] = "fewer than 3 families: neither p nor interval"
+        return rows
+
+    drawn, exact = _redrawn(sample, options, labels)
+    for index in related:
+        if names[index] in CATEGORIES:
+            null = np.nan_to_num(_eta2(xs[index], drawn))
+            rows[index]["kendall_p"] = p_value(null, rows[index]["eta2"], exact)
+    if not numbers:
+        return rows
+    p = p_values([xs[index] for index in numbers], tau, dense_ranks(drawn), exact)
+    smaller = replace(sample, values=sample.values[[*numbers, -1]])
+    left_out = np.nan_to_num(resampled_taus(smaller, jackknife_weights(smaller)))
+    bounds = [(math.nan, math.nan)] * len(numbers)
+    if families >= BCA_FROM:
+        bounds = bca_intervals(smaller, options, labels, lambda w: resampled_taus(smaller, w))
+    for place, index in enumerate(numbers):
+        row, (low, high) = rows[index], bounds[place]
+        if FISHER_FROM <= families < BCA_FROM:
+            low, high = fisher_interval("kendall", row["kendall"], families, options.confidence)
+        row |= {"kendall_p": p[place], "kendall_low": low, "kendall_high": high}
+        row["interval"] = interval_method(families)
+        if families >= LEFT_OUT_FROM:
+            row["left_out_low"] = left_out[:, place].min()
+            row["left_out_high"] = left_out[:, place].max()
+        if families < FISHER_FROM:
+            row["note"] = "fewer than 5 families: no interval"
+        elif math.isnan(low):
+            reason = "of plus or minus 1" if families < BCA_FROM else "resamples do not vary"
+            row["note"] = f"no interval: {reason}"
+    return rows
+
+
+def _eta2(codes: Array, taus: Array) -> Array:
+    """Share (m,) of the variance of taus (m, n) that lies between the categories codes (n,)."""
+    onehot = (np.unique(codes)[None, :] == codes[:, None]).astype(float)
+    sizes = onehot.sum(axis=0)
+    centred = taus - taus.mean(axis=1, keepdims=True)
+    between = ((centred @ onehot) ** 2 / sizes).sum(axis=1)
+    return ratio(between, (centred**2).sum(axis=1))
+
+
+def _redrawn(sample: Sample, options: Options, key: Sequence[object]) -> tuple[Array, bool]:
+    """tau (m, n) under the null hypothesis that no candidate has to do with it; whether all.
+
+    The last variable of the sample, in the order of its units. Where a unit holds several
+    observations, the units' means are permuted between units, and the observations' deviations
+    from them inside each unit.
+    """
+    tau, unit = sample.values[-1], sample.unit
+    seed = options.seed_of("explanations", *key)
+    if sample.units == sample.n:
+        indices, exact = rearrangements(sample, options.permutations, seed)
+        return tau[indices], exact
+    rng = np.random.default_rng(seed)
+    count = max(99, min(options.permutations, 2 * PAIR_LIMIT // sample.n**2))
+    means = np.bincount(unit, tau) / np.bincount(unit)
+    inside = tau - means[unit]
+    order = rng.random((count, sample.units)).argsort(axis=1)
+    # Units stand one after the other, so sorting by unit and chance shuffles inside each.
+    shuffled = (unit + rng.random((count, sample.n))).argsort(axis=1)
+    return np.round(means[order[:, unit]] + inside[shuffled], DIGITS - 2), False

@@ -1,0 +1,29 @@
+"""The tables of the statistics: the only list of them, which rules, tests and docs read.
+
+A table is made by the function of its name in the module of its name. Light: the Snakefile reads it.
+"""
+
+from __future__ import annotations
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "correlations": ("models",),
+    "baselines": ("models",),
+    "between_families": ("models",),
+    "meta": ("models", "correlations"),
+    "controls": ("models",),
+    "simpson": ("models",),
+    "pairs": ("models",),
+    "mixed": ("models",),
+    "prediction": ("models",),
+    "alternatives": ("models",),
+    "shape": ("models",),
+    "traits": ("models", "correlations"),
+    "explanations": ("models", "correlations"),
+}
+"""What each table is made from, in the order of its function's arguments: ``models`` is models.csv,
+any other name a table of the statistics."""
+
+
+def module_of(table: str) -> str:
+    """The module that makes a table; the rule's digest covers it and what it imports."""
+    return f"atlas.statistics.{table}"

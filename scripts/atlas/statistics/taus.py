@@ -1,0 +1,107 @@
+"""Kendall's tau of several variables at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from atlas.statistics.bootstrap import dense_ranks, ratio, tau_b, weight_at
+from atlas.statistics.models import partitions
+from atlas.statistics.options import Options
+from atlas.statistics.permutation import p_value
+from atlas.statistics.sample import DIGITS, Sample
+from atlas.terms.keys import BCA_FROM, FISHER_FROM
+
+Array = NDArray[Any]
+ALPHA = "alpha"
+KENDALL = ["kendall", "kendall_low", "kendall_high", "kendall_p"]
+
+WIDE = {  # the scopes of all groups together
+    ("a", "pooled", "", ""),
+    ("b", "within", "", ""),
+    ("c", "within", "", ""),
+}
+
+
+def sorted_until(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], until: str
+) -> pd.DataFrame:
+    """Rows with these columns, sorted by the columns before `until`."""
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    keys = list(columns[: columns.index(until)])
+    return table.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def labelled(
+    table: pd.DataFrame, options: Options
+) -> Iterator[tuple[tuple[str, ...], str, pd.DataFrame]]:
+    """`_partitions` of a prepared table without controls and without models that have no label."""
+    for partition, quality, part in partitions(table):
+        if quality and partition[0] not in options.controls:
+            yield partition, quality, part
+
+
+def _rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
+    """Concordant less discordant pairs (k, m) of k variables (n,) with rearranged ranks (m, n).
+
+    As `statistics._kendall_sums`; the signs of the rearranged pairs serve all variables.
+    """
+    signs = np.array([np.sign(x[None, :] - x[:, None]) for x in xs], dtype=np.float32)
+    totals = np.zeros((len(signs), len(ranks)))
+    for start in range(0, len(ranks), 1024):
+        block = np.ascontiguousarray(ranks[start : start + 1024].T)
+        for i in range(len(block) - 1):
+            pairs = np.sign(block[i + 1 :] - block[i]).astype(np.float32)
+            totals[:, start : start + 1024] += signs[:, i, i + 1 :] @ pairs
+    return totals
+
+
+def p_values(xs: Sequence[Array], y: Array, ranks: Array, exact: bool) -> list[float]:
+    """Two-sided p of Kendall's tau of each of k variables (n,) with y (n,).
+
+    `ranks` (m, n) are those of the rearranged y; all rearrangements if `exact`.
+    """
+    observed = _rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
+    null = _rearranged_sums(xs, ranks)
+    return [p_value(n, o, exact) for n, o in zip(null, observed, strict=True)]
+
+
+def resampled_taus(sample: Sample, weights: Array) -> Array:
+    """tau-b (m, v - 1) of all variables but the last with the last, under weights (m, n).
+
+    What `statistics.weighted_correlations` gives, without Spearman and Pearson. Where nothing is
+    centred the signs of the pairs are those of the sample in every resample, and the sum over
+    pairs is a quadratic form of the weights.
+    """
+    values = sample.centre()
+    if not sample.centred:
+        signs = [np.sign(v[None, :] - v[:, None]) for v in values]
+
+        def form(matrix: Array) -> Array:
+            return ((weights @ matrix) * weights).sum(axis=1)
+
+        untied = form(np.abs(signs[-1]))
+        taus = [ratio(form(s * signs[-1]), np.sqrt(form(np.abs(s)) * untied)) for s in signs[:-1]]
+        return np.column_stack(taus)
+
+    onehot = np.eye(sample.strata)[sample.stratum]
+    sizes = weights @ onehot
+
+    def ranked(v: Array) -> tuple[Array, Array]:
+        v = v / (np.std(v) or 1.0)
+        here = v - ((weights * v) @ onehot / sizes)[:, sample.stratum]
+        ranks = dense_ranks(np.round(here, DIGITS - 2))
+        return ranks, weight_at(ranks, weights)
+
+    last = ranked(values[-1])
+    pairs = (zip(ranked(v), last, strict=True) for v in values[:-1])
+    return np.column_stack([tau_b(*pair, weights) for pair in pairs])
+
+
+def interval_method(effective: int) -> str:
+    """How an interval is made for this effective number, or "": as in `statistics.describe`."""
+    return "bca" if effective >= BCA_FROM else "fisher-z" if effective >= FISHER_FROM else ""

@@ -1,0 +1,17 @@
+"""Keys and limits that several stages share: columns, comparisons, thresholds. No words."""
+
+from __future__ import annotations
+
+POWER = 0.8
+"""The probability of finding a correlation as strong as the statistics' `detectable_pearson`."""
+
+SIZE = "log_parameters"
+LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
+TREATMENTS = ("dropped", "stored")
+BCA_FROM, FISHER_FROM = 8, 5  # effective numbers from which an interval is given
+PARTITION = ["collection", "dataset", "weightwatcher_version"]
+GROUPING = ["comparison", "scope", "family", "variant"]
+MEASURE = ["metric", "quality_metric", "treatment"]
+TEXT = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
+SCOPES = {"a": "pooled", "b": "within", "c": "within"}
+COMPARISONS = {"a": "(a)", "b": "(b)", "c": "(c)"}

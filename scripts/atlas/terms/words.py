@@ -1,0 +1,324 @@
+"""The words of the vocabulary: labels of metrics, qualities and traits, in both languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from atlas.terms.keys import SIZE
+
+
+class Text(NamedTuple):
+    """The same sentence in both languages."""
+
+    en: str
+    de: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How the paper calls a metric: in a table, in a sentence, and in a German one."""
+
+    label: str
+    en: str
+    de: str
+    theory: bool = False  # whether the theory expects smaller values in better models
+
+
+METRICS = {
+    "alpha": Metric("$\\alpha$", "alpha", "Alpha", True),
+    "alpha_weighted": Metric("$\\hat\\alpha$", "weighted alpha", "gewichtetes Alpha", True),
+    "log_alpha_norm": Metric("log alpha-norm", "log alpha-norm", "Log-Alpha-Norm", True),
+    "log_norm": Metric("log norm", "log norm", "Log-Norm", True),
+    "log_spectral_norm": Metric("log spectral norm", "log spectral norm", "Log-Spektralnorm", True),
+    "stable_rank": Metric("stable rank", "stable rank", "stabiler Rang"),
+    "entropy": Metric("entropy", "entropy", "Entropie"),
+    "D": Metric("$D$", "KS distance", "KS-Abstand"),
+    "alpha_median": Metric("median $\\alpha$", "median alpha", "medianes Alpha", True),
+    "alpha_by_size": Metric(
+        "$\\alpha$ by size", "size-weighted alpha", "nach Größe gewichtetes Alpha", True
+    ),
+    "alpha_sd": Metric("spread of $\\alpha$", "spread of alpha", "Streuung von Alpha"),
+    "alpha_2_to_6": Metric(
+        "share in range", "share of layers in range", "Anteil der Schichten im Bereich"
+    ),
+    "evals_50": Metric(
+        "share of large layers", "share of large layers", "Anteil der großen Schichten"
+    ),
+    "failed_share": Metric(
+        "failed share", "share of failed fits", "Anteil gescheiterter Anpassungen"
+    ),
+    "coverage": Metric("coverage", "coverage", "Abdeckung"),
+    "log_parameters": Metric("size", "size", "Größe"),
+    "alpha_enough": Metric(
+        "$\\alpha$, large layers", "alpha of the large layers", "Alpha der großen Schichten", True
+    ),
+    "alpha_inner": Metric(
+        "$\\alpha$, inner layers",
+        "alpha without the first and the last layer",
+        "Alpha ohne die erste und die letzte Schicht",
+        True,
+    ),
+    "alpha_in_range": Metric(
+        "$\\alpha$, layers in range",
+        "alpha of the layers in range",
+        "Alpha der Schichten im Bereich",
+        True,
+    ),
+    "alpha_depthwise": Metric(
+        "$\\alpha$, depthwise",
+        "alpha of the depthwise convolutions",
+        "Alpha der tiefenweisen Faltungen",
+        True,
+    ),
+    "alpha_pointwise": Metric(
+        "$\\alpha$, pointwise",
+        "alpha of the pointwise convolutions",
+        "Alpha der punktweisen Faltungen",
+        True,
+    ),
+    "alpha_conv": Metric(
+        "$\\alpha$, other convolutions",
+        "alpha of the other convolutions",
+        "Alpha der übrigen Faltungen",
+        True,
+    ),
+    "alpha_dense": Metric(
+        "$\\alpha$, dense", "alpha of the dense layers", "Alpha der dichten Schichten", True
+    ),
+    "alpha_other_layers": Metric(
+        "$\\alpha$, other rule",
+        "alpha of the layers that the other rule takes",
+        "Alpha der Schichten nach der anderen Regel",
+        True,
+    ),
+    "alpha_windows": Metric(
+        "$\\alpha$, windows", "alpha of square windows", "Alpha quadratischer Ausschnitte", True
+    ),
+    "hill": Metric("Hill", "Hill's exponent", "Hills Exponent", True),
+    "hill_windows": Metric(
+        "Hill, windows",
+        "Hill's exponent of square windows",
+        "Hills Exponent quadratischer Ausschnitte",
+        True,
+    ),
+    "alpha_over_shuffled": Metric(
+        "$\\alpha$ over permuted",
+        "alpha relative to that of the permuted matrices",
+        "Alpha im Verhältnis zu dem der durchmischten Matrizen",
+        True,
+    ),
+    "alpha_shuffled": Metric(
+        "$\\alpha$, permuted", "alpha of the permuted matrices", "Alpha der durchmischten Matrizen"
+    ),
+    "alpha_gaussian": Metric(
+        "$\\alpha$, noise",
+        "alpha of noise of the same shape",
+        "Alpha von Rauschen gleicher Form",
+    ),
+}
+
+QUALITIES = {
+    "accuracy": Text("accuracy", "Genauigkeit"),
+    "error": Text("error", "Fehlerrate"),
+    "generalization_gap": Text("generalisation gap", "Generalisierungslücke"),
+    "perplexity": Text("perplexity", "Perplexität"),
+}
+
+BETTER = {
+    "accuracy": Text("higher accuracy", "höherer Genauigkeit"),
+    "error": Text("lower error", "kleinerer Fehlerrate"),
+    "generalization_gap": Text("a smaller generalisation gap", "kleinerer Generalisierungslücke"),
+    "perplexity": Text("lower perplexity", "kleinerer Perplexität"),
+}
+
+
+def metric_of(name: str) -> Metric:
+    """The names of a metric; an unknown one is called as its column."""
+    return METRICS.get(name, Metric(name, name, name))
+
+
+def quality_of(name: str) -> str:
+    """The English name of a quality metric."""
+    return QUALITIES[name].en if name in QUALITIES else name
+
+
+def better(name: str) -> Text:
+    """What a better model has more of."""
+    return BETTER.get(name, Text("better quality", "besserer Qualität"))
+
+
+LEADS = {
+    "a": Text("Between different architectures", "Zwischen verschiedenen Architekturen"),
+    "b": Text("Between variants of one architecture", "Zwischen Varianten einer Architektur"),
+    "c": Text(
+        "Between differently trained models of one variant",
+        "Zwischen verschieden trainierten Modellen einer Variante",
+    ),
+}
+
+NULLS = ("alpha_shuffled", "alpha_gaussian")
+"""Alphas of matrices without training: no alternatives, but what shape alone gives."""
+
+CANDIDATES = {
+    "log_parameters": Metric(
+        "$\\log_{10}$ parameters", "number of parameters", "Zahl der Parameter"
+    ),
+    "layers": Metric("layers", "number of layers", "Zahl der Schichten"),
+    "N_median": Metric("$N$", "longer side of the matrices", "längere Seite der Matrizen"),
+    "M_median": Metric("$M$", "shorter side of the matrices", "kürzere Seite der Matrizen"),
+    "aspect_median": Metric(
+        "$N/M$", "aspect ratio of the matrices", "Seitenverhältnis der Matrizen"
+    ),
+    "evals_median": Metric("eigenvalues", "eigenvalues of a layer", "Eigenwerte einer Schicht"),
+    "evals_50": Metric("large", "share of large layers", "Anteil großer Schichten"),
+    "depthwise_share": Metric(
+        "depthwise", "share of depthwise convolutions", "Anteil tiefenweiser Faltungen"
+    ),
+    "pointwise_share": Metric(
+        "pointwise", "share of pointwise convolutions", "Anteil punktweiser Faltungen"
+    ),
+    "conv_share": Metric("conv.", "share of other convolutions", "Anteil übriger Faltungen"),
+    "dense_share": Metric("dense", "share of dense layers", "Anteil dichter Schichten"),
+    "rank_loss_share": Metric("rank loss", "rank loss", "Rangverlust"),
+    "tail_share": Metric(
+        "tail", "share of eigenvalues in the tail", "Anteil der Eigenwerte im Schwanz"
+    ),
+    "D": Metric("$D$", "KS distance of the fits", "KS-Abstand der Anpassungen"),
+    "outside_share": Metric(
+        "out of range",
+        "share of layers out of range",
+        "Anteil der Schichten außerhalb des Bereichs",
+    ),
+    "failed_share": Metric("failed", "share of failed fits", "Anteil gescheiterter Anpassungen"),
+    "coverage": Metric("coverage", "coverage", "Abdeckung"),
+    "alpha_sd": Metric(
+        "SD, layers", "spread of alpha over layers", "Streuung von Alpha über die Schichten"
+    ),
+    "alpha_shuffled": Metric(
+        "$\\alpha$, permuted", "alpha of the permuted matrices", "Alpha der durchmischten Matrizen"
+    ),
+    "alpha_gaussian": Metric(
+        "$\\alpha$, noise", "alpha of noise of the same shape", "Alpha von Rauschen gleicher Form"
+    ),
+    "metric_sd": Metric(
+        "SD, metric", "spread of the metric over models", "Streuung des Maßes über die Modelle"
+    ),
+    "quality_sd": Metric(
+        "SD, quality", "spread of the quality over models", "Streuung der Qualität über die Modelle"
+    ),
+    "recipe": Metric("recipe", "training recipe", "Trainingsrezept"),
+    "dataset": Metric("data set", "data set", "Datensatz"),
+    "weightwatcher_version": Metric(
+        "version", "version of WeightWatcher", "Version von WeightWatcher"
+    ),
+}
+"""What could explain where the metric works: label in a table, English and German name."""
+
+
+def candidate_of(name: str) -> Metric:
+    """The names of a candidate; an unknown one is called as a metric of that name."""
+    return CANDIDATES.get(name, metric_of(name))
+
+
+METRIC_LABELS = {
+    "alpha": "mean alpha over layers",
+    "alpha_weighted": "mean weighted alpha",
+    "log_alpha_norm": "mean log₁₀ alpha-norm",
+    "log_norm": "mean log₁₀ Frobenius norm²",
+    "log_spectral_norm": "mean log₁₀ λmax",
+    "stable_rank": "mean stable rank",
+    "entropy": "mean matrix entropy",
+    "D": "mean KS distance D",
+    "alpha_median": "median alpha over layers",
+    "alpha_by_size": "mean alpha, by layer size",
+    "alpha_sd": "SD of alpha over layers",
+    "alpha_2_to_6": "share of alphas in 2 to 6",
+    "evals_50": "share with 50 eigenvalues",
+    "failed_share": "failed fits (share)",
+    "coverage": "parameters analysed (share)",
+    SIZE: "log₁₀ parameters (size)",
+}
+
+QUALITY_LABELS = {
+    "accuracy": "top-1 accuracy (%)",
+    "error": "top-1 error (%), low on top",
+    "generalization_gap": "generalisation gap (% points), low on top",
+    "perplexity": "perplexity, low on top",
+}
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name on an axis."""
+    return METRIC_LABELS.get(metric, metric.replace("_", " "))
+
+
+def quality_label(quality: str) -> str:
+    """A quality's name on an axis, with its unit."""
+    return QUALITY_LABELS.get(quality, quality.replace("_", " "))
+
+
+ALTERNATIVES = {
+    "how layers are averaged and chosen": {
+        "alpha_median": "median over layers",
+        "alpha_by_size": "mean weighted by layer size",
+        "alpha_enough": "layers with 50 eigenvalues or more",
+        "alpha_inner": "without first and last layer",
+        "alpha_in_range": "layers with alpha in 2 to 6",
+        "alpha_depthwise": "depthwise convolutions only",
+        "alpha_pointwise": "1 × 1 convolutions only",
+        "alpha_conv": "other convolutions only",
+        "alpha_dense": "dense layers only",
+    },
+    "how the spectrum is taken": {
+        "alpha_other_layers": "the other rule for layers",
+        "alpha_windows": "fit to windows of one size",
+        "hill": "Hill estimator",
+        "hill_windows": "Hill estimator on windows (FARMS)",
+    },
+    "nulls: noise instead of training": {
+        "alpha_shuffled": "entries shuffled",
+        "alpha_gaussian": "Gaussian noise, same shape",
+        "alpha_over_shuffled": "alpha relative to shuffled (log)",
+    },
+}
+"""The other ways to compute alpha, as the rows of `alternatives` name them."""
+
+TRAITS = {
+    "matrix shape": {
+        "N_median": "longer side N (median)",
+        "M_median": "shorter side M (median)",
+        "aspect_median": "aspect ratio N/M (median)",
+        "evals_median": "number of eigenvalues (median)",
+        "evals_50": "50 eigenvalues or more (share)",
+        "rank_loss_share": "eigenvalues lost to rank (share)",
+        "alpha_gaussian": "alpha of Gaussian noise, same shape",
+        "alpha_shuffled": "alpha of shuffled entries",
+    },
+    "layer types": {
+        "depthwise_share": "depthwise convolutions (share)",
+        "pointwise_share": "1 × 1 convolutions (share)",
+        "conv_share": "other convolutions (share)",
+        "dense_share": "dense layers (share)",
+    },
+    "fits": {
+        "tail_share": "eigenvalues in the tail (share)",
+        "D": "KS distance D (mean)",
+        "outside_share": "alphas outside 2 to 6 (share)",
+        "alpha_sd": "alpha's spread over layers (SD)",
+        "failed_share": "failed fits (share)",
+        "coverage": "parameters analysed (share)",
+    },
+    "size": {
+        "log_parameters": "log₁₀ parameters",
+        "layers": "number of layers",
+    },
+    "training and data": {
+        "metric_sd": "alpha's spread between models (SD)",
+        "quality_sd": "quality's spread between models (SD)",
+        "recipe": "training recipe",
+        "dataset": "data set",
+        "weightwatcher_version": "weightwatcher version",
+    },
+}
+"""The candidates, as the rows of `explanations` and the axes of `traits` name them."""
