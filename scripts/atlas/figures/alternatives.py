@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from atlas.figures.data import PARTITION, Ask, row_with, tidy
+from atlas.figures.data import Ask, row_with, tidy
 from atlas.figures.forests import (
     ALPHA,
     COMPARISONS,
@@ -39,6 +39,7 @@ from atlas.figures.forests import (
 )
 from atlas.figures.marks import FOREST, MAX_BLOCKS, compact, footer, header
 from atlas.figures.style import BESIDE_MM, GREY, INK, Look, figure_without, wrapped
+from atlas.terms.keys import PARTITION
 from atlas.terms.words import ALTERNATIVES
 
 _ALPHA_MARK = {

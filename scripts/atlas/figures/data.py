@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from atlas.tables.parts import PARTITION as _PARTITION
 from atlas.tables.parts import primary_quality
-
-SIZE = "log_parameters"
-PARTITION = list(_PARTITION)
-TEXT = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
-
-LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
-"""Their axes point down: better is up in every figure, as the signs of the correlations have it."""
+from atlas.terms.keys import PARTITION, SIZE, TEXT
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What the figures show: the config's `statistics` keys of these names, and `figures.layer`.
+class Ask(SimpleNamespace):
+    """What one figure shows: the keys of the config's `statistics` that the registry names for it.
 
-    `controls` maps a collection of untrained networks to the trained one. `model` and `layer` say
-    whose spectral density is shown; `layer` is a name, a number or None.
+    It has no others, so that a figure cannot show an option whose change would not redraw it. Of the
+    spectral density it is the `model` and its `layer`: a name, a number or None.
     """
-
-    metrics: Sequence[str] = ("alpha",)
-    primary_metric: str = "alpha"
-    primary_quality: str = "accuracy"
-    reference_recipe: str | Sequence[str] = "baseline"
-    confidence: float = 0.95
-    controls: Mapping[str, str] = field(default_factory=dict)
-    model: str = ""
-    layer: str | int | None = None
 
 
 def tidy(table: pd.DataFrame, text: Iterable[str], numbers: Iterable[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from atlas.figures.data import PARTITION, Ask, row_with, tidy
+from atlas.figures.data import Ask, row_with, tidy
 from atlas.figures.forests import (
     COMPARISONS,
     INCH_MM,
@@ -40,6 +40,7 @@ from atlas.figures.forests import (
 )
 from atlas.figures.marks import FOREST, compact, counted, footer, header, number
 from atlas.figures.style import BESIDE_MM, INK, Look, figure_without, wrapped
+from atlas.terms.keys import PARTITION
 from atlas.terms.words import TRAITS
 
 LEVELS = [("family", "b"), ("family", "c"), ("variant", "a"), ("variant", "b"), ("variant", "c")]

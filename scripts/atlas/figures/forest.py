@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from atlas.figures.data import ESTIMATE_TEXT, PARTITION, SIZE, Ask, row_with, tidy_estimates
+from atlas.figures.data import ESTIMATE_TEXT, Ask, row_with, tidy_estimates
 from atlas.figures.marks import (
     FOREST,
     FOREST_SHARE,
@@ -39,6 +39,7 @@ from atlas.figures.style import (
     wrapped,
 )
 from atlas.tables.parts import primary_quality
+from atlas.terms.keys import PARTITION, SIZE
 from atlas.terms.words import metric_label
 
 

@@ -21,11 +21,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from atlas.figures.data import PARTITION, Ask
+from atlas.figures.data import Ask
 from atlas.figures.marks import clipped, legend_mark, number
 from atlas.figures.style import BESIDE_MM, GREY, INK, LEAST, PALE, SMALL, Look, new_figure, tallest
-from atlas.findings.outcome import level_of
+from atlas.findings.outcome import decided, level_of
 from atlas.tables.parts import primary_quality
+from atlas.terms.keys import PARTITION
 from atlas.terms.words import metric_label, quality_label
 
 RAW = ("evals_median", "aspect_median", "log_parameters", "D", "outside_share", "rank_loss_share")
@@ -243,23 +244,25 @@ def decided_rows(table: pd.DataFrame, p: str, ask: Ask) -> pd.Series:
     A category has no tau and no interval, and a tau of plus or minus 1 none that varies: there p
     decides alone.
     """
-    clear = (table["kendall_low"] > 0) | (table["kendall_high"] < 0)
-    clear |= (table["kendall"].abs() > 1 - 1e-9) & table["interval"].isin(["bca", "fisher-z"])
+    tau, low, high = (table[f"kendall{end}"] for end in ("", "_low", "_high"))
+    certain = (tau.abs() > 1 - 1e-9) & table["interval"].isin(["bca", "fisher-z"])
+    low, high = low.mask(certain, tau), high.mask(certain, tau)
     if "kind" in table:
-        clear |= table["kind"] == "category"
-    return clear & (table[p] <= level_of(ask.confidence))
+        category = table["kind"] == "category"
+        tau, low, high = (column.mask(category, 1.0) for column in (tau, low, high))
+    return decided(tau, low, high, table[p], level_of(ask.confidence))
 
 
 def draw_estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
     """Kendall's tau with its interval: strong where decided, hollow without an interval."""
-    decided = row["decided"]
-    strength = {"color": colour, "alpha": 1 if decided else 0.5}
+    strong = row["decided"]
+    strength = {"color": colour, "alpha": 1 if strong else 0.5}
     certain = math.isfinite(row["kendall_low"])
     if certain:
         ends = [row["kendall_low"], row["kendall_high"]]
-        width = 1.7 if decided else 0.9
+        width = 1.7 if strong else 0.9
         ax.plot(ends, [y, y], linewidth=width, zorder=2, solid_capstyle="butt", **strength)
-    mark = {"marker": "D", "markersize": 3.6} if decided else {"marker": "o", "markersize": 3.4}
+    mark = {"marker": "D", "markersize": 3.6} if strong else {"marker": "o", "markersize": 3.4}
     face = colour if certain else "white"
     ax.plot(
         row["kendall"], y, markerfacecolor=face, markeredgewidth=0.8, zorder=3, **mark, **strength

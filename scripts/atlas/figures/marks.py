@@ -16,9 +16,10 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from atlas.figures.data import ESTIMATE_TEXT, LOWER_IS_BETTER
+from atlas.figures.data import ESTIMATE_TEXT
 from atlas.figures.style import BASE, GREY, PALETTE, SMALL, Look, new_figure, tallest, wrapped
 from atlas.fits import metrics
+from atlas.terms.keys import LOWER_IS_BETTER
 
 MAX_BLOCKS, MAX_PANELS, MAX_ROWS, MAX_LEGEND = 3, 12, 60, 10
 """Collections of `quality_metrics`, panels, rows of a forest, families in a legend."""

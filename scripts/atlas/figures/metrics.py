@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from atlas.figures.data import SIZE, Ask, Part, parts_of, row_with, tidy_estimates, tidy_models
+from atlas.figures.data import Ask, Part, parts_of, row_with, tidy_estimates, tidy_models
 from atlas.figures.marks import (
     MAX_BLOCKS,
     MAX_LEGEND,
@@ -39,6 +39,7 @@ from atlas.figures.style import (
     wrapped,
 )
 from atlas.tables.recipes import is_reference
+from atlas.terms.keys import SIZE
 from atlas.terms.words import metric_label, quality_label
 
 

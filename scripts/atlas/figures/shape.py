@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from atlas.figures.data import PARTITION, Ask, row_with, short_name, tidy, tidy_models
+from atlas.figures.data import Ask, row_with, short_name, tidy, tidy_models
 from atlas.figures.forests import MOST_CROWD, MOST_LABELS, common_note, part_title
 from atlas.figures.marks import (
     MAX_BLOCKS,
@@ -41,19 +41,16 @@ from atlas.figures.style import (
     wrapped,
 )
 from atlas.tables.recipes import is_reference
-
-NULLS = {
-    "gaussian": "Gaussian noise, same shapes",
-    "shuffled": "its own entries shuffled",
-}
-"""What a network's alpha is compared with, and the words for it."""
+from atlas.terms.experiments import alpha_of
+from atlas.terms.keys import PARTITION
+from atlas.terms.words import NULL_LABELS
 
 _FIT = {"color": INK, "linewidth": 0.9}
 
 
 def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Figure:
     """Alpha of each variant against alpha of noise in matrices of the same shapes."""
-    columns = {name: f"alpha_{name}" for name in NULLS}
+    columns = {name: alpha_of(name) for name in NULL_LABELS}
     table = tidy_models(models, ["alpha", *columns.values()])
     table = table[table["alpha"].notna() & table[list(columns.values())].notna().any(axis=1)]
     table = table.drop_duplicates([*PARTITION, "model"])
@@ -74,7 +71,9 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
         )
     chosen = [key for key in order[:MAX_BLOCKS] if len(parts[key]) > 2] or order[:1]
     nulls = [
-        name for name in NULLS if any(parts[key][columns[name]].notna().any() for key in chosen)
+        name
+        for name in NULL_LABELS
+        if any(parts[key][columns[name]].notna().any() for key in chosen)
     ]
     cells = [(key, null) for key in chosen for null in nulls]
     beside = min(2, len(cells)) if look.wide_mm >= BESIDE_MM else 1
@@ -103,10 +102,12 @@ def shape(look: Look, ask: Ask, models: pd.DataFrame, shape: pd.DataFrame) -> Fi
         fitted |= _fit_line(ax, parts[key][columns[null]], rows, limits)
         hollow |= len(untrained) > 0
         name = part_title(key, rows, [(other, rows) for other in chosen], None)
-        heading = wrapped(f"{name}: {NULLS[null]}", width / beside - 14, 7.8)
+        heading = wrapped(f"{name}: {NULL_LABELS[null]}", width / beside - 14, 7.8)
         second_line(ax, heading, _shared(rows))
         first = ax.get_subplotspec().is_first_col()
-        ax.set(xlabel=f"alpha of {NULLS[null]}", ylabel="alpha of the network" if first else "")
+        ax.set(
+            xlabel=f"alpha of {NULL_LABELS[null]}", ylabel="alpha of the network" if first else ""
+        )
     handles = [legend_mark(GREY, "o", "variant", size=3.6)]
     if hollow:
         handles.append(legend_mark(GREY, "o", "the same, untrained", hollow=True, size=3.6))
@@ -127,7 +128,7 @@ def _variants(models: pd.DataFrame, ask: Ask) -> pd.DataFrame:
     """Means of the variants of one collection on the reference recipe, a model without one alone."""
     chosen = models[is_reference(models, ask.reference_recipe)]
     name = chosen["variant"].where(chosen["variant"] != "", chosen["model"])
-    columns = ["alpha", *(f"alpha_{null}" for null in NULLS)]
+    columns = ["alpha", *map(alpha_of, NULL_LABELS)]
     return chosen.groupby(["family", name.rename("variant")])[columns].mean().reset_index()
 
 

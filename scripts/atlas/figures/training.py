@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from atlas.figures.data import PARTITION, Ask, tidy, tidy_models
+from atlas.figures.data import Ask, tidy, tidy_models
 from atlas.figures.marks import BAND, NARROW_SHARE, better_up, clipped, counted, footer
 from atlas.figures.style import GREY, LEAST, PALETTE, Look, family_look, figure_without, new_figure
 from atlas.fits import metrics
+from atlas.terms.keys import PARTITION
 from atlas.terms.words import metric_label, quality_label
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from atlas.figures.data import PARTITION, Ask, tidy
+from atlas.figures.data import Ask, tidy
 from atlas.figures.forests import (
     COMPARISONS,
     INCH_MM,
@@ -34,6 +34,7 @@ from atlas.figures.marks import (
 )
 from atlas.figures.place import Label, place_labels
 from atlas.figures.style import Look, family_look, figure_without, wrapped
+from atlas.terms.keys import PARTITION
 from atlas.terms.words import TRAITS
 
 LOGARITHMIC = frozenset({"evals_median", "aspect_median", "layers", "alpha_gaussian", "alpha_sd"})

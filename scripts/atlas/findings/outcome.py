@@ -55,51 +55,61 @@ def level_of(confidence: float) -> float:
     return round(1 - confidence, 12)
 
 
+def decided(value: Any, low: Any, high: Any, p: Any, level: float, null: float = 0.0) -> Any:
+    """Whether an interval and its value lie on one side of ``null`` and p is at most ``level``.
+
+    Numbers or columns (n,) of them; a missing one decides nothing.
+    """
+    aside = ((low > null) & (value > null)) | ((high < null) & (value < null))
+    return aside & (p <= level)
+
+
+def _outcome(
+    value: float, low: float, high: float, p: float, level: float, null: float = 0.0
+) -> Outcome:
+    """What an estimate shows; where there is no test, p is 0 and the interval decides alone."""
+    if not math.isfinite(value):
+        return Outcome.NONE
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Outcome.FEW
+    if not decided(value, low, high, p, level, null):
+        return Outcome.OPEN
+    return Outcome.NEGATIVE if value < null else Outcome.POSITIVE
+
+
 def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall") -> Finding:
     """The finding of one row of the statistics; None is a comparison that the study does not have.
 
-    A correlation of plus or minus 1 has no interval where one was tried: its p value decides.
+    A correlation of plus or minus 1 has no interval where one was tried: its p value decides. In (c)
+    the p value over recipes has to be small as well.
     """
     level = level_of(confidence)
     if row is None:
         return Finding(Outcome.NONE, level=level, note="the study has no models for it")
-    value = {
-        name: _number(row.get(f"{kind}{part}"))
-        for name, part in (
-            ("tau", ""),
-            ("low", "_low"),
-            ("high", "_high"),
-            ("raw", "_p"),
-            ("holm", "_p_holm"),
-            ("bh", "_p_bh"),
-            ("p_recipes", "_p_recipes"),
-        )
-    }
-    raw, holm, bh = value.pop("raw"), value.pop("holm"), value.pop("bh")
+    tau, low, high, raw, holm, bh, recipes = (
+        _number(row.get(f"{kind}{part}"))
+        for part in ("", "_low", "_high", "_p", "_p_holm", "_p_bh", "_p_recipes")
+    )
     p = next((v for v in (holm, bh, raw) if math.isfinite(v)), math.nan)
-    facts: dict[str, Any] = {
-        **value,
-        "n": _count(row.get("n")),
-        "units": _count(row.get("units", row.get("n"))),
-        "groups": _count(row.get("groups")),
-        "p": p,
-        "detectable": _number(row.get("detectable_pearson")),
-        "level": level,
-        "note": str(row.get("note") or "") if row.get("note") == row.get("note") else "",
-        "corrected": math.isfinite(holm) or math.isfinite(bh),
-    }
-    tau, low, high = facts["tau"], facts["low"], facts["high"]
-    if not math.isfinite(tau):
-        return Finding(Outcome.NONE, **facts)
     tried = str(row.get("interval") or "") in ("bca", "fisher-z")
-    perfect = tried and abs(tau) > 1 - 1e-9
-    if not (math.isfinite(low) and math.isfinite(high)) and not perfect:
-        return Finding(Outcome.OPEN if tried else Outcome.FEW, **facts)
-    excludes = perfect or (low > 0 and tau > 0) or (high < 0 and tau < 0)
-    small = math.isfinite(p) and p <= level and not facts["p_recipes"] > level
-    if excludes and small:
-        return Finding(Outcome.NEGATIVE if tau < 0 else Outcome.POSITIVE, **facts)
-    return Finding(Outcome.OPEN, **facts)
+    certain = tried and abs(tau) > 1 - 1e-9
+    bounds = (tau, tau) if certain else (low, high)
+    found = _outcome(tau, *bounds, p if math.isnan(recipes) else max(p, recipes), level)
+    return Finding(
+        Outcome.OPEN if tried and found is Outcome.FEW else found,
+        n=_count(row.get("n")),
+        units=_count(row.get("units", row.get("n"))),
+        groups=_count(row.get("groups")),
+        tau=tau,
+        low=low,
+        high=high,
+        p=p,
+        p_recipes=recipes,
+        detectable=_number(row.get("detectable_pearson")),
+        level=level,
+        note=_text(row.get("note")),
+        corrected=math.isfinite(holm) or math.isfinite(bh),
+    )
 
 
 def _number(value: Any) -> float:
@@ -112,6 +122,10 @@ def _number(value: Any) -> float:
 def _count(value: Any) -> int:
     value = _number(value)
     return int(value) if math.isfinite(value) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True)
@@ -131,24 +145,18 @@ def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
     """What a row of the baselines says: its interval alone decides, there is no p value for it."""
     if row is None:
         return Beyond(Outcome.NONE, note="the study has no models for it")
-    partial = _number(row.get("partial_kendall"))
-    low, high = _number(row.get("partial_kendall_low")), _number(row.get("partial_kendall_high"))
-    note = row.get("note")
-    facts: dict[str, Any] = {
-        "tau": _number(row.get("kendall")),
-        "tau_size": _number(row.get("kendall_size")),
-        "partial": partial,
-        "low": low,
-        "high": high,
-        "note": note if isinstance(note, str) else "",
-    }
-    if not math.isfinite(partial):
-        return Beyond(Outcome.NONE, **facts)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return Beyond(Outcome.FEW, **facts)
-    if high < 0:
-        return Beyond(Outcome.NEGATIVE, **facts)
-    return Beyond(Outcome.POSITIVE if low > 0 else Outcome.OPEN, **facts)
+    partial, low, high = (
+        _number(row.get(f"partial_kendall{end}")) for end in ("", "_low", "_high")
+    )
+    return Beyond(
+        _outcome(partial, low, high, 0.0, 0.0),
+        tau=_number(row.get("kendall")),
+        tau_size=_number(row.get("kendall_size")),
+        partial=partial,
+        low=low,
+        high=high,
+        note=_text(row.get("note")),
+    )
 
 
 @dataclass(frozen=True)
@@ -180,27 +188,11 @@ def effect(
     """
     if row is None:
         return Effect(Outcome.NONE, note="the study has no models for it")
-    value, low, high, p = (
-        _number_again(row.get(f"{name}{end}")) for end in ("", "_low", "_high", "_p")
-    )
-    facts: dict[str, Any] = {"value": value, "low": low, "high": high, "p": p}
-    facts["note"] = str(row.get("note") or "")
-    if not math.isfinite(value):
-        return Effect(Outcome.NONE, **facts)
-    if "do not vary" in facts["note"] and "fewer than" not in facts["note"]:
-        low, high = (value if math.isnan(bound) else bound for bound in (low, high))
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return Effect(Outcome.FEW, **facts)
-    small = p <= level_of(confidence) if f"{name}_p" in row else True
-    if small and high < null and value < null:
-        return Effect(Outcome.NEGATIVE, **facts)
-    if small and low > null and value > null:
-        return Effect(Outcome.POSITIVE, **facts)
-    return Effect(Outcome.OPEN, **facts)
-
-
-def _number_again(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
+    value, low, high, p = (_number(row.get(f"{name}{end}")) for end in ("", "_low", "_high", "_p"))
+    note = _text(row.get("note"))
+    bounds = (low, high)
+    if "do not vary" in note and "fewer than" not in note:
+        bounds = tuple(value if math.isnan(bound) else bound for bound in bounds)
+    tested = p if f"{name}_p" in row else 0.0
+    found = _outcome(value, *bounds, tested, level_of(confidence), null)
+    return Effect(found, value=value, low=low, high=high, p=p, note=note)

@@ -43,10 +43,6 @@ class Answer:
 
 Cells = Mapping[str, str]
 Rows = Sequence[Cells]
-TREATMENTS = ("dropped", "stored")
-
-BCA_FROM, FISHER_FROM = 8, 5
-"""Independent models from which the statistics give an interval, by either method."""
 
 
 @dataclass(frozen=True)

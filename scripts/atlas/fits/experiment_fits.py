@@ -10,8 +10,7 @@ import numpy as np
 
 from atlas.fits import metrics
 from atlas.fits.powerlaw import THRESHOLD, fit_tail
-
-NULLS = ("shuffled", "gaussian")
+from atlas.terms.experiments import NULLS, alpha_of
 
 FITS = ("longname", "experiment", "draw", "num_evals", "alpha", "D", "status", "hill")
 """The columns of the fits of experiments; ``weights`` stands for the spectra themselves."""
@@ -92,7 +91,7 @@ def by_layer(fits: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
             layer["hill" if experiment == "weights" else "hill_windows"] = row["hill"]
     for experiment in NULLS:
         for name, alphas in drawn(fits, experiment).items():
-            layers[name][f"alpha_{experiment}"] = float(np.median(alphas))
+            layers[name][alpha_of(experiment)] = float(np.median(alphas))
     return layers
 
 
@@ -152,7 +151,7 @@ def averages(
         if made[name]
     }
     result |= {
-        f"alpha_{null}_se": standard_error(drawn(fits, null)) for null in NULLS if options[null]
+        f"{alpha_of(null)}_se": standard_error(drawn(fits, null)) for null in NULLS if options[null]
     }
     alphas = {
         row["longname"]: row["alpha"]

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from atlas.fits.spectra import LAYERS, cut_as, singular_values, why_left_out
+from atlas.terms.experiments import NULLS
 from atlas.weights.layers import Matrices, cut
 from atlas.weights.store import open_weights
 
@@ -39,8 +40,6 @@ SCHEMA = {
 
 So is that of a tensor which only the other rule takes and which is not finite.
 """
-
-NULLS = ("shuffled", "gaussian")
 
 
 def experiments(

@@ -12,8 +12,9 @@ from atlas.paper.clauses import first
 from atlas.paper.markdown import count, escape, integer, listing, number, pipe_table
 from atlas.tables.parts import Partition
 from atlas.terms import words
+from atlas.terms.experiments import NULLS, alpha_of
 from atlas.terms.keys import COMPARISONS
-from atlas.terms.words import NULLS, Text, metric_of
+from atlas.terms.words import Text, metric_of
 
 
 class Tried(NamedTuple):
@@ -34,7 +35,11 @@ class Tried(NamedTuple):
 
 def compared(tried: Iterable[Tried]) -> list[Tried]:
     """Those that say something of their own: tested, no null, and not alpha once more."""
-    return [item for item in tried if item.tested and not item.equal and item.metric not in NULLS]
+    return [
+        item
+        for item in tried
+        if item.tested and not item.equal and item.metric not in map(alpha_of, NULLS)
+    ]
 
 
 def restored(found: Sequence[Tried]) -> tuple[list[Tried], list[Tried]]:
@@ -112,7 +117,7 @@ def _equal(tried: Sequence[Tried]) -> list[str]:
     """Which alternatives are alpha itself, and therefore test nothing."""
     names: dict[str, list[str]] = {}
     for item in tried:
-        if item.equal and item.metric not in NULLS:
+        if item.equal and item.metric not in map(alpha_of, NULLS):
             collections = names.setdefault(metric_of(item.metric).en, [])
             collections += [item.name] * (item.name not in collections)
     if not names:
@@ -200,7 +205,10 @@ def found_alternatives(study: Results) -> list[Tried]:
 
 def null_findings(tried: Sequence[Tried]) -> dict[str, list[Finding]]:
     """The correlations of alphas without training with quality."""
-    return {null: [item.finding for item in tried if item.metric == null] for null in NULLS}
+    return {
+        null: [item.finding for item in tried if item.metric == null]
+        for null in map(alpha_of, NULLS)
+    }
 
 
 def alternatives_table(study: Results) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from atlas.findings import outcome as findings_outcome
 from atlas.findings.outcome import Beyond, Finding, Outcome, judge
-from atlas.findings.results import TREATMENTS, Answer, Cells, Results, value
+from atlas.findings.results import Answer, Cells, Results, value
 from atlas.paper import clauses as paper_clauses
 from atlas.paper import size
 from atlas.paper.cells import (
@@ -41,7 +41,7 @@ from atlas.paper.markdown import (
 from atlas.paper.notes import reason
 from atlas.tables.parts import Partition
 from atlas.terms import words as terms_words
-from atlas.terms.keys import POWER, SCOPES
+from atlas.terms.keys import POWER, SCOPES, TREATMENTS
 from atlas.terms.words import LEADS, Text, better, metric_of
 
 

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping
 
 from atlas.findings import outcome
-from atlas.findings.results import BCA_FROM, FISHER_FROM, Results, number_of, value
+from atlas.findings.results import Results, number_of, value
 from atlas.fits.metrics import LARGE, RANGE, layer_counts
 from atlas.paper import (
     alternatives,
@@ -74,6 +74,7 @@ from atlas.paper.prediction import found_predictions, prediction_table
 from atlas.paper.shape import found_shapes, shape_table
 from atlas.paper.traits import TRAITS, traits_table
 from atlas.terms import keys, words
+from atlas.terms.keys import BCA_FROM, FISHER_FROM
 from atlas.terms.words import Text
 
 

@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
     def remains(self) -> bool:
         """Whether it is decided after correction."""
         if self.category:
-            return self.finding.p <= self.finding.level + 1e-12
+            return self.finding.p <= self.finding.level
         return self.finding.outcome.decided
 
 

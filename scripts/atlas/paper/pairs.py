@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from atlas.findings.outcome import Effect, Outcome, effect
-from atlas.findings.results import TREATMENTS, Results, value
+from atlas.findings.results import Results, value
 from atlas.paper.cells import WORDS, estimate_of
 from atlas.paper.clauses import grouped, share_of
 from atlas.paper.markdown import (
@@ -20,6 +20,7 @@ from atlas.paper.markdown import (
     percent,
     pipe_table,
 )
+from atlas.terms.keys import TREATMENTS
 from atlas.terms.words import metric_of
 
 UNITS = dict.fromkeys(("accuracy", "error", "generalization_gap"), "percentage points")

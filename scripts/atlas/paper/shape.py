@@ -22,14 +22,15 @@ from atlas.paper.markdown import (
     pipe_table,
 )
 from atlas.tables.parts import partition_of
-from atlas.terms.words import NULLS, Text, metric_of
+from atlas.terms.experiments import NULLS, alpha_of
+from atlas.terms.words import Text, metric_of
 
 
 class Shape(NamedTuple):
     """Alpha against the alpha of a null in one collection; `finding` is Pearson's correlation."""
 
     name: str
-    null: str  # as in `NULLS`
+    null: str  # a column: `alpha_of` one of `NULLS`
     level: str  # "variants", "families" or "within"
     finding: Finding
     reliability: float = math.nan  # share of the null's own differences that are not its draws'
@@ -63,11 +64,11 @@ def verdict_shape(
 ) -> str:
     """How much of alpha goes with that of a null, and whether the null itself orders quality.
 
-    ``tested`` are the null's own correlations with quality, by its name in `NULLS`. The first null
+    ``tested`` are the null's own correlations with quality, by its column. The first null
     that the study has is worded in full, a second one counted.
     """
     said: list[str] = []
-    for null in NULLS:
+    for null in map(alpha_of, NULLS):
         rows = [item for item in found if item.null == null and item.outcome is not Outcome.NONE]
         if rows:
             said += _counted_shapes(rows, null) if said else _with_null(rows, null, confidence)
@@ -150,7 +151,7 @@ def shape_alone(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]]
 
 def why_shape(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]]) -> Text | None:
     """The first null that was computed, between variants; and what it says about quality."""
-    for null in NULLS:
+    for null in map(alpha_of, NULLS):
         items = [
             item
             for item in shapes
@@ -205,7 +206,7 @@ def found_shapes(study: Results) -> list[Shape]:
     return [
         Shape(
             name_of(study, row),
-            f"alpha_{row['null']}",
+            alpha_of(row["null"]),
             row["level"],
             _pearson(study, row),
             number_of(row, "reliability"),

@@ -58,7 +58,6 @@ from atlas.statistics.traits import (
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
 
-NULLS = {"shuffled": "alpha_shuffled", "gaussian": "alpha_gaussian"}
 PERCENT = ("accuracy", "error")  # qualities on one scale: the spread of a perplexity is another's
 
 EXPLANATION = [

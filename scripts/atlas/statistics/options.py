@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -23,39 +23,25 @@ class Options:
     baseline `log_parameters` is always among the metrics.
     """
 
-    metrics: tuple[str, ...] = (
-        "alpha",
-        "alpha_weighted",
-        "log_alpha_norm",
-        "log_norm",
-        "log_spectral_norm",
-        "stable_rank",
-        "failed_share",
-    )
-    primary_metric: str = "alpha"
-    primary_quality: str = "accuracy"
-    reference_recipe: str | Sequence[str] = "baseline"
-    permutations: int = 9999
-    bootstrap: int = 1999
-    confidence: float = 0.95
-    seed: int = 0
-    seeds_are_replicates: bool = True
-    controls: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...]
+    primary_metric: str
+    primary_quality: str
+    reference_recipe: str | Sequence[str]
+    permutations: int
+    bootstrap: int
+    confidence: float
+    seed: int
+    seeds_are_replicates: bool
+    controls: Mapping[str, str]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Options from a mapping.
+        """Options from the validated config, which is complete: defaults stand in its schema alone.
 
         Raises:
-            ValueError: a key that is no option.
+            TypeError: a key that is no option, or one that is missing.
         """
-        unknown = sorted(set(config) - {option.name for option in fields(cls)})
-        if unknown:
-            raise ValueError(f"statistics: unknown option {', '.join(unknown)}")
-        values = dict(config)
-        if "metrics" in values:
-            values["metrics"] = tuple(values["metrics"])
-        return cls(**values)
+        return cls(**config | {"metrics": tuple(config["metrics"])})
 
     @property
     def all_metrics(self) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from atlas.statistics.describe import describe, obstacle_to
-from atlas.statistics.explanations import NULLS
 from atlas.statistics.models import metric_values, prepare, reference_models, repeated_partitions
 from atlas.statistics.options import Options
 from atlas.statistics.sample import Sample, group_means, join_notes, plain_sample
 from atlas.statistics.taus import ALPHA, KENDALL, Array, sorted_until
 from atlas.statistics.traits import with_names
+from atlas.terms.experiments import NULLS, alpha_of
 from atlas.terms.keys import PARTITION
 
 SHAPE = [
@@ -49,7 +49,8 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
         once = part.drop_duplicates("model").reset_index(drop=True)
         control = partition[0] in options.controls
         chosen, note = (once, "") if control else reference_models(once, options)
-        for null, column in NULLS.items():
+        for null in NULLS:
+            column = alpha_of(null)
             if column not in chosen or chosen[column].isna().all():
                 continue
             labels = dict(zip(PARTITION, partition, strict=True)) | {"null": null}

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-PARTITION = ("collection", "dataset", "weightwatcher_version")
-"""The columns that tell partitions apart."""
+from atlas.terms.keys import PARTITION
 
 Partition = tuple[str, str, str]
 

@@ -157,8 +157,11 @@ LEADS = {
     ),
 }
 
-NULLS = ("alpha_shuffled", "alpha_gaussian")
-"""Alphas of matrices without training: no alternatives, but what shape alone gives."""
+NULL_LABELS = {
+    "gaussian": "Gaussian noise, same shapes",
+    "shuffled": "its own entries shuffled",
+}
+"""What a network's alpha is compared with, as figures name it."""
 
 CANDIDATES = {
     "log_parameters": Metric(
