@@ -13,6 +13,10 @@ from atlas.tables import merge
 from atlas.tables.read import read_rows, read_table
 
 
+class ModelLost(Exception):
+    """The tables would not hold every listed model exactly once."""
+
+
 def merge_tables(
     rows: Sequence[Mapping[str, Any]],
     folders: Sequence[Path],
@@ -27,19 +31,24 @@ def merge_tables(
 
     ``folders[i]`` holds the results of ``rows[i]``; ``qualities`` names the file with the measured
     qualities of each network that was trained here, ``labels`` the folder with timm's tables of
-    results, ``experiments`` the models that have some. Raises AssertionError where a model would be
-    lost or counted twice.
+    results, ``experiments`` the models that have some. Raises ModelLost where a model would be lost,
+    exchanged or counted twice.
     """
     folder = {row["model"]: path for row, path in zip(rows, folders, strict=True)}
     summaries = {model: read_json(path / "summary.json") for model, path in folder.items()}
-    assert all(summary["model"] == model for model, summary in summaries.items())
+    for model, summary in summaries.items():
+        if summary["model"] != model:
+            raise ModelLost(f"{folder[model]}: holds the results of {summary['model']}")
     runs = {model: read_json(path / "run.json") for model, path in folder.items()}
     measured = {model: read_json(path) for model, path in qualities.items()}
     models = merge.models_table(rows, summaries, runs, measured, _looked_up(rows, labels))
     excluded = merge.excluded_table(summaries)
     analysed = set(models["model"])
-    assert not models.duplicated(["model", "dataset", "quality_metric"]).any()
-    assert analysed.isdisjoint(excluded["model"]) and len(analysed) + len(excluded) == len(rows)
+    twice = models[models.duplicated(["model", "dataset", "quality_metric"])]
+    if len(twice):
+        raise ModelLost(f"{twice['model'].iloc[0]}: has two labels of one data set and metric")
+    if sorted([*analysed, *excluded["model"]]) != sorted(row["model"] for row in rows):
+        raise ModelLost(f"{len(rows)} models are listed, {len(analysed)} + {len(excluded)} found")
     details = {
         model: read_table(path / "details.csv")
         for model, path in folder.items()
@@ -51,7 +60,10 @@ def merge_tables(
         if model in analysed and model in experiments
     }
     layers = merge.layers_table(details, fits)
-    assert len(layers) == sum(summaries[model].get("layers") or 0 for model in analysed)
+    rows_of = layers["model"].value_counts()
+    for model in analysed:
+        if rows_of.get(model, 0) != (summaries[model].get("layers") or 0):
+            raise ModelLost(f"{folder[model]}: details.csv and summary.json differ in their layers")
     logger.info(
         "%d models analysed, %d excluded, %d layers", len(analysed), len(excluded), len(layers)
     )

@@ -22,7 +22,6 @@ from atlas.weights.packages import PACKAGES
 
 GENERATED = ("weights", "results")  # the pipeline writes and deletes files in these folders
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".keras", ".h5", ".hdf5", ".onnx", ".index.json")
-PERCENTAGES = ("accuracy", "error")  # from 0 to 100; a generalisation gap may be negative
 NEEDS = {"timm": "resolution", "package": "architecture"}  # what a source cannot do without
 
 TAKES = {

@@ -130,18 +130,6 @@ def huggingface_weights(
     return tensors, {"revision": found.commit, "source_sha256": digest, "file": file}
 
 
-def resolve_revision(repo: str, revision: str | None, network: Network | None = None) -> str:
-    """The commit that a repository's branch or tag (None: the newest) stands for now.
-
-    A full commit is returned as it is, without asking. Raises as ``huggingface_weights`` does.
-    """
-    network = network or Network()
-    _environment(network)
-    if revision and COMMIT.fullmatch(revision):
-        return revision
-    return _listing(repo, revision, network).commit
-
-
 @dataclass(frozen=True)
 class _Repository:
     """A repository at one commit: its files, with their SHA-256 where it is known.
