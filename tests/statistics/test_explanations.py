@@ -1,27 +1,23 @@
-"""Explanations: a cause that was put in is found, chance is not, and nothing legal raises."""
+"""What goes with a family's correlation: known answers, chance, and what cannot be said."""
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.explained import PLAIN, QUICK, ROUGH, edge, families, one, table_of, zoo
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics import alternatives as statistics_alternatives
-from atlas.statistics import bootstrap
 from atlas.statistics import explanations as statistics_explanations
 from atlas.statistics import shape as statistics_shape
-from atlas.statistics import taus as statistics_taus
 from atlas.statistics import traits as statistics_traits
-from atlas.statistics.alternatives import ALTERNATIVES, alternatives
-from atlas.statistics.bootstrap import weighted_correlations
+from atlas.statistics.alternatives import alternatives
 from atlas.statistics.correlations import correlations
 from atlas.statistics.explanations import explanations
-from atlas.statistics.models import prepare
 from atlas.statistics.options import Options
 from atlas.statistics.sample import Sample
 from atlas.statistics.shape import shape
@@ -29,356 +25,9 @@ from atlas.statistics.traits import traits
 from atlas.terms import keys as terms_keys
 from atlas.terms.keys import TEXT
 
-QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
-ROUGH = Options(metrics=("alpha",), permutations=99, bootstrap=99)
-PLAIN = ("c", "d", "1.0")
-
-
-def table_of(columns: dict[str, object]) -> pd.DataFrame:
-    """Rows of models.csv: what is not given is one collection of models without variants."""
-    defaults = {
-        "collection": "c",
-        "family": "f",
-        "variant": "",
-        "recipe": "",
-        "seed": None,
-        "dataset": "d",
-        "quality_metric": "accuracy",
-        "parameters": 1e6,
-        "weightwatcher_version": "1.0",
-    }
-    table = pd.DataFrame({"alpha": [], "quality": []} if not columns else columns)
-    for name, value in defaults.items():
-        if name not in table:
-            table[name] = value
-    if "model" not in table:
-        table["model"] = [f"m{i:03d}" for i in range(len(table))]
-    return table
-
-
-def families(
-    rng: np.random.Generator, slopes: object, size: int = 6, noise: float = 0.3, **labels: object
-) -> pd.DataFrame:
-    """Families f00, f01, ... of `size` models; in each, quality = slope x alpha + noise."""
-    parts = []
-    for index, slope in enumerate(slopes):
-        alpha = rng.normal(4 + index % 3, 1, size)
-        quality = 60 + slope * (alpha - alpha.mean()) + noise * rng.normal(size=size)
-        parts.append({"family": f"f{index:02d}", "alpha": alpha, "quality": quality})
-    table = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
-    return table_of(table.to_dict("list") | labels)
-
-
-def zoo(
-    rng: np.random.Generator, groups: int = 6, recipes: int = 4, seeds: int = 2
-) -> pd.DataFrame:
-    """Families of three variants in all recipes, two qualities, and an untrained control."""
-    rows = []
-    for f, v, r, s in itertools.product(range(groups), "sml", range(recipes), range(seeds)):
-        row = {"family": f"f{f}", "variant": f"f{f}-{v}", "seed": str(s)}
-        row |= {"parameters": 10.0 ** (4 + "sml".index(v) + f / 9)}
-        row |= {name: rng.normal(5, 1) for name in ("alpha", *ALTERNATIVES)}
-        row |= {name: rng.random() for name in ("D", "alpha_2_to_6", "N_median", "alpha_sd")}
-        for collection in ("zoo", "zoo-untrained"):
-            if collection == "zoo-untrained" and r:
-                continue
-            recipe = "untrained" if collection != "zoo" else ["baseline", *"abcdef"][r]
-            row |= {"collection": collection, "recipe": recipe}
-            row |= {"model": f"{collection}-f{f}-{v}-{recipe}-{s}"}
-            rows.append(row | {"quality": rng.normal(70, 5)})
-            rows.append(row | {"quality": rng.normal(9, 2), "quality_metric": "generalization_gap"})
-    table = pd.DataFrame(rows)
-    table["quality_metric"] = table["quality_metric"].fillna("accuracy")
-    return table_of(table.to_dict("list"))
-
-
-def one(table: pd.DataFrame, **labels: object) -> pd.Series:
-    for name, value in labels.items():
-        table = table[table[name] == value]
-    assert len(table) == 1, f"{len(table)} rows"
-    return table.iloc[0]
-
 
 def explained(table: pd.DataFrame, options: Options = QUICK) -> pd.DataFrame:
     return explanations(table, correlations(table, options), options)
-
-
-# --- alternatives ---------------------------------------------------------------------------
-
-
-def test_an_alternative_that_restores_the_relation_is_better():
-    rng = np.random.default_rng(1)
-    table = families(rng, [0.0] * 6, size=8)
-    table["hill"] = -table["quality"] + 0.1 * rng.normal(size=48)
-    table["alpha_median"] = table["alpha"] + 0.3 * rng.normal(size=48)
-    found = alternatives(table, QUICK)
-    assert list(found) == statistics_alternatives.ALTERNATIVE
-    assert found[["comparison", "metric"]].to_numpy().tolist() == [
-        [c, m] for c in "ab" for m in ("alpha_median", "hill")
-    ]
-    for comparison in "ab":
-        better = one(found, metric="hill", comparison=comparison)
-        assert better["difference"] == better["kendall"] - better["kendall_alpha"] < 0
-        assert better["difference_high"] < 0 and better["kendall_p_holm"] < 0.05
-        other = one(found, metric="alpha_median", comparison=comparison)
-        assert other["difference_low"] < 0 < other["difference_high"]
-        assert other["kendall_p_holm"] > 0.05
-
-
-def test_estimates_are_those_of_the_correlations():
-    """The same models and resamples: a metric of both tables has the same numbers in both."""
-    table = zoo(np.random.default_rng(2))
-    options = Options(
-        metrics=("hill",), permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"}
-    )
-    found = alternatives(table, options)
-    expected = correlations(table, options)
-    assert set(found["collection"]) == {"zoo"} and len(found) == 2 * 3 * len(ALTERNATIVES)
-    same = ["n", "units", "groups", "kendall", "kendall_low", "kendall_high"]
-    for comparison, quality in itertools.product("abc", ("accuracy", "generalization_gap")):
-        labels = {"comparison": comparison, "quality_metric": quality, "metric": "hill"}
-        row = one(found, **labels)
-        scope = "pooled" if comparison == "a" else "within"
-        other = one(expected, **labels, scope=scope, family="", treatment="dropped",
-                    collection="zoo")  # fmt: skip
-        assert row[same].tolist() == pytest.approx(other[same].tolist(), abs=1e-12)
-        p = other["kendall_p"]
-        if comparison == "c":
-            p = max(p, other["kendall_p_recipes"])
-        assert row["kendall_p"] == p
-
-
-def test_recipes_common_to_all_variants_bound_p_in_c():
-    rows = [
-        {"variant": f"v{v}", "recipe": f"r{r}", "hill": r, "quality": r, "alpha": (7 * r + v) % 5}
-        for v in range(10)
-        for r in range(5)
-    ]
-    found = alternatives(table_of(pd.DataFrame(rows).to_dict("list")), QUICK)
-    assert one(found, comparison="c")["kendall_p"] == pytest.approx(2 / 120)
-
-
-@pytest.mark.parametrize("centred", [False, True])
-def test_resampled_taus_are_those_of_the_machinery(centred):
-    rng = np.random.default_rng(3)
-    stratum = np.repeat(np.arange(4), 5) if centred else np.zeros(20, int)
-    values = rng.integers(0, 7, (3, 20)).astype(float)
-    sample = Sample(values, stratum, np.arange(20), np.zeros(20, int), centred, 0)
-    weights = bootstrap.jackknife_weights(sample) * rng.integers(1, 4, (20, 20))
-    found = statistics_taus.resampled_taus(sample, weights)
-    expected = weighted_correlations(sample, weights, ((0, 2), (1, 2)))[:, 0]
-    assert found == pytest.approx(expected, abs=1e-12)
-
-
-def test_alternatives_equal_to_alpha():
-    rng = np.random.default_rng(4)
-    table = families(rng, [1.0] * 4)
-    table["alpha_inner"] = table["alpha"] * (1 + 1e-13)
-    table["alpha_enough"] = np.where(np.arange(24) < 10, table["alpha"], rng.normal(size=24))
-    table["hill"] = rng.normal(size=24)
-    found = alternatives(table, QUICK)
-    for comparison in "ab":
-        rows = found[found["comparison"] == comparison]
-        same = one(rows, metric="alpha_inner")
-        assert (same["equal"], same["difference"]) == (24, 0)
-        assert same["kendall"] == pytest.approx(same["kendall_alpha"])
-        assert np.isnan(
-            same[["difference_low", "difference_high", "kendall_p_holm"]].tolist()
-        ).all()
-        assert same["note"] == "equal to alpha in all models"
-        assert same["kendall_low"] < same["kendall"] < same["kendall_high"]
-        other = one(rows, metric="alpha_enough")
-        assert other["equal"] == 10 and other["difference_low"] < other["difference_high"]
-        tested = rows[rows["metric"] != "alpha_inner"]  # two hypotheses, not three
-        assert tested["kendall_p_holm"].tolist() == pytest.approx(
-            multipletests(tested["kendall_p"], method="holm")[1].tolist()
-        )
-
-
-def test_holm_by_hand():
-    rows = [{"kendall_p": p, "equal": 0, "n": 9} for p in (0.01, 0.04, 0.03, math.nan)]
-    rows.append({"kendall_p": 0.001, "equal": 9, "n": 9})
-    found = statistics_alternatives._holm(rows)
-    assert [row.get("kendall_p_holm") for row in found] == [0.03, 0.06, 0.06, None, None]
-
-
-def test_alpha_is_compared_on_the_same_models():
-    rng = np.random.default_rng(5)
-    table = families(rng, [1.0, -1.0], size=6)
-    table["alpha_depthwise"] = rng.normal(size=12)
-    table.loc[[0, 5, 8], "alpha_depthwise"] = np.nan
-    table["alpha_dense"] = rng.normal(size=12)
-    row = one(alternatives(table, QUICK), comparison="a", metric="alpha_depthwise")
-    kept = table[table["alpha_depthwise"].notna()]
-    assert row["n"] == 9
-    for name, metric in (("kendall", "alpha_depthwise"), ("kendall_alpha", "alpha")):
-        expected = stats.kendalltau(kept[metric], kept["quality"]).statistic
-        assert row[name] == pytest.approx(expected)
-
-
-def test_the_reference_is_alpha_whatever_the_primary_metric():
-    table = families(np.random.default_rng(6), [1.0] * 3)
-    table["hill"] = table["alpha"] ** 2
-    table["log_norm"] = -table["quality"]
-    options = Options(
-        metrics=("log_norm",), primary_metric="log_norm", permutations=99, bootstrap=99
-    )
-    pd.testing.assert_frame_equal(alternatives(table, options), alternatives(table, ROUGH))
-
-
-@pytest.mark.parametrize(("n", "interval"), [(4, ""), (6, "fisher-z"), (9, "bca")])
-def test_intervals_of_alternatives_by_number(n, interval):
-    rng = np.random.default_rng(7)
-    table = table_of({"alpha": rng.normal(size=n), "quality": rng.normal(size=n)})
-    table["hill"] = rng.normal(size=n)
-    table["family"] = ["a", "b"] + ["c"] * (n - 2)
-    row = one(alternatives(table, QUICK), comparison="a")
-    assert row["interval"] == interval
-    assert np.isfinite(row["kendall_low"]) == bool(interval)
-    assert np.isfinite(row["difference_low"]) == (interval == "bca")
-    assert ("no interval" in row["note"]) == (interval != "bca")
-    assert np.isfinite(row["difference"]) and 0 < row["kendall_p"] <= 1
-
-
-def test_further_data_sets_of_the_same_models_are_left_out():
-    rng = np.random.default_rng(8)
-    table = families(rng, [1.0, 1.0, -1.0])
-    table["hill"] = table["alpha_shuffled"] = rng.normal(size=18)
-    both = pd.concat([table, table.iloc[:9].assign(dataset="e", quality=rng.random(9))])
-    assert set(alternatives(both, ROUGH)["dataset"]) == {"d"}
-    assert set(shape(both, ROUGH)["dataset"]) == {"d"}
-    assert set(traits(both, correlations(both, ROUGH), ROUGH)["dataset"]) == {"d", "e"}
-
-
-# --- shape ----------------------------------------------------------------------------------
-
-
-def test_the_share_of_the_null_is_recovered():
-    """Alpha is 1 + 0.5 null + noise of as much variance: r2 is a half."""
-    rng = np.random.default_rng(9)
-    null = rng.normal(10, 2, 1000) + np.repeat(rng.normal(0, 2, 50), 20)
-    noise = 0.5 * math.sqrt(8) * rng.normal(size=1000)
-    table = table_of({"alpha": 1 + 0.5 * null + noise, "quality": np.nan, "alpha_shuffled": null})
-    table["family"] = np.repeat([f"f{i:02d}" for i in range(50)], 20)
-    found = shape(table, Options(permutations=99, bootstrap=99))
-    assert list(found) == statistics_shape.SHAPE and set(found["null"]) == {"shuffled"}
-    row = one(found, level="variants")
-    assert row["n"] == 1000 and row["r2"] == pytest.approx(0.5, abs=0.06)
-    assert row["slope"] == pytest.approx(0.5, abs=0.04)
-    assert row["alpha"] == pytest.approx(table["alpha"].mean())
-    assert row["null_alpha"] == pytest.approx(null.mean())
-    assert one(found, level="within")["r2"] == pytest.approx(1 / 3, abs=0.07)  # variances 1 and 2
-    assert one(found, level="families")["n"] == 50
-    assert one(found, level="families")["r2"] > 0.8
-
-
-def test_shape_levels_by_hand():
-    rows = [  # family, variant, recipe, alpha, null
-        ("f", "v", "baseline", 3.0, 1.0),
-        ("f", "v", "baseline", 5.0, 3.0),  # a seed: averaged
-        ("f", "v", "noise", 99.0, -99.0),  # another recipe: left out
-        ("f", "w", "baseline", 6.0, 4.0),
-        ("g", "x", "baseline", 1.0, 7.0),
-        ("g", "y", "baseline", 2.0, 9.0),
-        ("h", "z", "baseline", 8.0, 0.0),
-    ]
-    columns = dict(zip(("family", "variant", "recipe", "alpha", "alpha_gaussian"),
-                       zip(*rows, strict=True), strict=True))  # fmt: skip
-    table = table_of(columns | {"quality": 1.0})
-    table = pd.concat([table, table.assign(quality_metric="error")])  # a second label
-    found = shape(table, QUICK)
-    x, y = [2, 4, 7, 9, 0], [4, 6, 1, 2, 8]
-    variants = one(found, level="variants")
-    assert variants["n"] == 5
-    assert variants["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic)
-    assert variants["slope"] == pytest.approx(stats.linregress(x, y).slope)
-    assert variants["r2"] == pytest.approx(stats.pearsonr(x, y).statistic ** 2)
-    averages = one(found, level="families")
-    assert averages["pearson"] == pytest.approx(stats.pearsonr([3, 8, 0], [5, 1.5, 8]).statistic)
-    within = one(found, level="within")
-    assert (within["n"], within["alpha"], within["null_alpha"]) == (4, 3.25, 5.5)
-    assert within["slope"] == pytest.approx((1 * 1 * 2 + 1 * 0.5 * 2) / 4)
-
-
-@pytest.mark.parametrize("signal", [0.0, 1.0, 3.0])
-def test_reliability_is_what_other_draws_of_the_null_would_show_again(signal):
-    """The correlation of two versions of the null, each with its own draws, is that share."""
-    rng = np.random.default_rng(11)
-    families, members, se = 60, 10, 1.0
-    true = signal * (rng.normal(size=(families, 1)) + rng.normal(size=(families, members)))
-    first, second = true + se * rng.normal(size=(2, families, members))
-    columns = {"alpha": rng.normal(size=first.size), "quality": np.nan}
-    table = table_of(columns | {"alpha_gaussian": first.ravel(), "alpha_gaussian_se": se})
-    table["family"] = np.repeat([f"f{i:02d}" for i in range(families)], members)
-    found = shape(table, Options(permutations=99, bootstrap=99)).set_index("level")["reliability"]
-
-    def centred(values):
-        return (values - values.mean(axis=1, keepdims=True)).ravel()
-
-    for level, (x, y) in {
-        "variants": (first.ravel(), second.ravel()),
-        "families": (first.mean(axis=1), second.mean(axis=1)),
-        "within": (centred(first), centred(second)),
-    }.items():
-        agreement = stats.pearsonr(x, y).statistic
-        assert found[level] == pytest.approx(max(agreement, 0), abs=0.4 if signal == 0 else 0.1)
-    del table["alpha_gaussian_se"]
-    assert shape(table, QUICK)["reliability"].isna().all()
-
-
-def test_controls_are_in_shape_with_all_their_models():
-    table = zoo(np.random.default_rng(10), groups=3)
-    options = Options(permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"})
-    found = shape(table, options)
-    assert found.groupby("collection")["n"].agg(list).to_dict() == {
-        name: [3, 9, 9] * 2 for name in ("zoo", "zoo-untrained")
-    }
-    assert not found["note"].str.contains("recipes are mixed").any()
-
-
-# --- traits ---------------------------------------------------------------------------------
-
-
-def test_traits_by_hand():
-    rows = [  # variant, recipe, seed, alpha, quality, D, alpha_2_to_6
-        ("v", "baseline", "0", 3.0, 70.0, 0.1, 0.9),
-        ("v", "baseline", "1", 4.0, 60.0, 0.3, 0.7),
-        ("w", "baseline", "0", 5.0, 50.0, np.nan, 0.5),
-        ("x", "baseline", "0", 6.0, 55.0, 0.5, 0.3),
-        ("x", "baseline", "1", 6.0, np.nan, 0.7, 0.1),  # not compared, and yet a model
-        ("x", "noise", "0", 9.0, 10.0, 9.0, 0.0),
-    ]
-    names = ("variant", "recipe", "seed", "alpha", "quality", "D", "alpha_2_to_6")
-    table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
-    own = correlations(table, QUICK)
-    row = one(traits(table, own, QUICK), family="f")
-    assert list(row.index) == statistics_traits.TRAITS_TABLE
-    assert (row["n"], row["units"]) == (4, 3)
-    assert row["kendall_b"] == one(own, metric="alpha", comparison="b", scope="family",
-                                   treatment="dropped")["kendall"]  # fmt: skip
-    assert row["D"] == pytest.approx(0.4)
-    assert row["outside_share"] == pytest.approx(0.5)
-    assert row["log_parameters"] == 6
-    assert row["metric_sd"] == pytest.approx(np.std([3, 4, 5, 6], ddof=1))
-    assert row["quality_sd"] == pytest.approx(np.std([70, 60, 50, 55], ddof=1))
-    assert np.isnan(row["N_median"])
-    assert (row["recipes"], row["datasets"]) == ("baseline, noise", "d")
-
-
-def test_the_spread_in_c_is_around_the_variants():
-    table = table_of({
-        "variant": list("vvvww"), "recipe": list("abcab"),
-        "alpha": [1.0, 2.0, 3.0, 10.0, 14.0], "quality": [1.0, 1.0, 1.0, 2.0, 4.0],
-    })  # fmt: skip
-    complete = statistics_traits.with_candidates(table, QUICK)
-    family = statistics_traits.spreads_of(complete, ["family"], ["family", "named"])
-    assert family["metric_sd"].tolist() == pytest.approx([math.sqrt((1 + 1 + 4 + 4) / 3)])
-    variants = statistics_traits.spreads_of(complete, ["family", "named"], ["family", "named"])
-    assert variants["metric_sd"].tolist() == pytest.approx([1, math.sqrt(8)])
-    assert variants["quality_sd"].tolist() == pytest.approx([0, math.sqrt(2)])
-
-
-# --- explanations ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -491,60 +140,12 @@ def test_p_of_few_families_is_exact():
     assert row["interval"] == "fisher-z"
 
 
-def test_left_out_by_hand():
-    """At the level of variants a family is left out with all its variants."""
-    unit = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    x = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
-    tau = np.array([0.2, 0.1, 0.3, 0.5, 0.4, 0.6, -0.9, -0.8])
-    zeros = np.zeros(8, int)
-    sample = Sample(np.array([x, tau]), zeros, unit, zeros, centred=False, missing=0)
-    (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "variant", "b"))
-    by_hand = [stats.kendalltau(x[unit != u], tau[unit != u]).statistic for u in range(4)]
-    assert (row["left_out_low"], row["left_out_high"]) == pytest.approx(
-        (min(by_hand), max(by_hand))
-    )
-    assert row["left_out_high"] > 0.7 > row["kendall"]
-    assert row["note"] == "fewer than 5 families: no interval" and np.isfinite(row["kendall_p"])
-
-
 def test_a_relation_that_rests_on_one_family_is_zero_without_it():
     x, tau = np.array([0.0, 0, 0, 0, 1]), np.array([-0.9, -0.8, -0.7, -0.6, 0.5])
     zeros = np.zeros(5, int)
     sample = Sample(np.array([x, tau]), zeros, np.arange(5), zeros, centred=False, missing=0)
     (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
     assert row["left_out_low"] == 0 < row["kendall"]
-
-
-def test_attributed_parts_average_to_kendalls_tau():
-    rng = np.random.default_rng(14)
-    table = statistics_traits.with_candidates(families(rng, [1.0, -1.0, 0.0], size=7), QUICK)
-    within = statistics_explanations._attributed(table, "family").groupby("family").mean()
-    for name, members in table.groupby("family"):
-        expected = stats.kendalltau(members["alpha"], members["quality"]).statistic
-        assert within[name] == pytest.approx(expected)
-    expected = stats.kendalltau(table["alpha"], table["quality"]).statistic
-    assert statistics_explanations._attributed(table, None).mean() == pytest.approx(expected)
-
-
-def test_attributed_parts_by_hand():
-    """Seeds are one unit, and units of one variant are not compared with each other."""
-    rows = [  # variant, seed, alpha, quality
-        ("v", "0", 1.0, 9.0),
-        ("v", "1", 2.0, 7.0),  # v: 1.5, 8
-        ("w", "", 3.0, 6.0),
-        ("w", "", 4.0, 9.0),
-        ("x", "0", 5.0, 5.0),
-    ]
-    names = ("variant", "seed", "alpha", "quality")
-    table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
-    found = statistics_explanations._attributed(
-        statistics_traits.with_candidates(table, QUICK), "family"
-    )
-    # v: with both units of w -1 and +1, with x -1. w: its units -1 and +1 with v, -1 each with x.
-    assert found["f"].to_dict() == pytest.approx({"v": -1 / 3, "w": (-1 + 0) / 2, "x": -1})
-    assert statistics_explanations._attributed(
-        statistics_traits.with_candidates(table.iloc[:3], QUICK), "family"
-    ).isna().all()  # fmt: skip
 
 
 def test_benjamini_hochberg_by_hand():
@@ -634,9 +235,6 @@ def test_a_family_of_two_collections_is_one_observation():
     assert (row["n"], row["interval"]) == (12, "fisher-z")  # by six families, not by BCa
 
 
-# --- what cannot be answered ----------------------------------------------------------------
-
-
 def everything(table: pd.DataFrame, own: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:
     return {
         "alternatives": alternatives(table, options),
@@ -644,13 +242,6 @@ def everything(table: pd.DataFrame, own: pd.DataFrame, options: Options) -> dict
         "traits": traits(table, own, options),
         "explanations": explanations(table, own, options),
     }
-
-
-def edge(n: int, groups: int, **columns: object) -> pd.DataFrame:
-    rng = np.random.default_rng(n + groups)
-    values = {name: rng.normal(5, 1, n) for name in ("alpha", "hill", "alpha_shuffled", "D")}
-    values |= {"quality": rng.normal(70, 5, n), "family": [f"f{i % groups}" for i in range(n)]}
-    return table_of(values | columns)
 
 
 EDGES = {
@@ -736,9 +327,6 @@ def test_notes_say_why():
     assert flat["kendall"].notna().all() and flat["difference"].isna().all()
 
 
-# --- same input, same table -----------------------------------------------------------------
-
-
 def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
     table = zoo(np.random.default_rng(19), groups=3, recipes=3, seeds=1)
     table = table[table["quality_metric"] == "accuracy"]
@@ -760,11 +348,3 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
         pd.testing.assert_frame_equal(result, second[name], rtol=0, atol=1e-12)
     third = explanations(table, read.fillna(dict.fromkeys(text, "")), options)
     pd.testing.assert_frame_equal(first["explanations"], third, rtol=0, atol=1e-12)
-
-
-def test_candidates_are_the_columns_of_traits():
-    assert set(statistics_traits.NUMBERS) | set(statistics_traits.CATEGORIES) == set(
-        statistics_traits.CANDIDATES
-    )
-    assert set(statistics_traits.NUMBERS) <= set(statistics_traits.TRAITS_TABLE)
-    assert prepare(edge(3, 1))[terms_keys.SIZE].tolist() == [6, 6, 6]
