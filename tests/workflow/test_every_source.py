@@ -11,12 +11,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests"))
 
 torch = pytest.importorskip("torch")
 
+from helpers.server import Fault, Server
 from safetensors.torch import save_file
-from server import Fault, Server
 
 from atlas.weights import (
     files,

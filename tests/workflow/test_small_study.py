@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import environment
+from helpers.project import environment
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

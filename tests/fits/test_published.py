@@ -1,15 +1,13 @@
 """Published results: what is read from the sets as they are, and what their traps are."""
 
 import csv
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests"))
 
-from server import Fault, Server
+from helpers.server import Fault, Server
 
 from atlas.errors import KnownFailure
 from atlas.fits import published as results

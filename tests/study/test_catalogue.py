@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import test_labels
+from helpers import timm_tables
 
 import list_models
 from atlas.errors import InputError, KnownFailure
 from atlas.fits import published
 from atlas.study import catalogue
 from atlas.study import config as study_config
-from atlas.study.labels import timm_labels
+from atlas.study.labels import METADATA, timm_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "list_models.py"
@@ -25,8 +25,8 @@ ROWS = "resnet18.a1_in1k,224,71.5,11.69\nresnet18.a1_in1k,288,73.2,11.69\n"
 @pytest.fixture(scope="module")
 def labels_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labels")
-    test_labels.write(folder, TABLE + ROWS)
-    (folder / test_labels.METADATA).write_text("model,pretrain\nresnet18.a1_in1k,in1k\n")
+    timm_tables.write(folder, TABLE + ROWS)
+    (folder / METADATA).write_text("model,pretrain\nresnet18.a1_in1k,in1k\n")
     return folder
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests"))
 
-from server import Fault, Server
+from helpers.server import Fault, Server
 
 from atlas.errors import (
     KnownFailure,

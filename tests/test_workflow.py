@@ -15,7 +15,7 @@ from atlas import workflow as _workflow
 from atlas.errors import InputError
 from atlas.workflow import code_of, contents_of, digest_of, versions_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture

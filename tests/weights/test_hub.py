@@ -18,10 +18,9 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests"))
 
+from helpers.server import Fault, Server
 from safetensors.torch import load_file, save_file
-from server import Fault, Server
 
 from atlas.errors import KnownFailure
 from atlas.weights import files as weights_files

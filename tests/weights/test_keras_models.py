@@ -25,11 +25,9 @@ from atlas.weights.network import Network
 from atlas.weights.store import open_weights
 
 keras = keras_package.import_keras()
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.append(str(Path(__file__).parents[1]))
-import keras_env
-from keras_env import heavy_tailed, mobile, odd, ours, theirs
-from server import Fault, Server
+from helpers import keras_env
+from helpers.keras_env import heavy_tailed, mobile, odd, ours, theirs
+from helpers.server import Fault, Server
 
 WEIGHTWATCHERS_OWN = ["layer_id", "name", "longname", "layer_type", "N", "M", "rf"]
 TF_KERAS = pytest.mark.skipif(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_labels import TABLES, needs_tables
+from helpers.timm_tables import TABLES, needs_tables
 
 from atlas.study import catalogue
 from atlas.study.config import load_study

@@ -1,0 +1,75 @@
+"""Kendall's tau of resamples, without a family, and in parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.explained import PLAIN, QUICK, families, table_of
+from scipy import stats
+
+from atlas.statistics import bootstrap
+from atlas.statistics import explanations as statistics_explanations
+from atlas.statistics import taus as statistics_taus
+from atlas.statistics import traits as statistics_traits
+from atlas.statistics.bootstrap import weighted_correlations
+from atlas.statistics.sample import Sample
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_resampled_taus_are_those_of_the_machinery(centred):
+    rng = np.random.default_rng(3)
+    stratum = np.repeat(np.arange(4), 5) if centred else np.zeros(20, int)
+    values = rng.integers(0, 7, (3, 20)).astype(float)
+    sample = Sample(values, stratum, np.arange(20), np.zeros(20, int), centred, 0)
+    weights = bootstrap.jackknife_weights(sample) * rng.integers(1, 4, (20, 20))
+    found = statistics_taus.resampled_taus(sample, weights)
+    expected = weighted_correlations(sample, weights, ((0, 2), (1, 2)))[:, 0]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_left_out_by_hand():
+    """At the level of variants a family is left out with all its variants."""
+    unit = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    x = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
+    tau = np.array([0.2, 0.1, 0.3, 0.5, 0.4, 0.6, -0.9, -0.8])
+    zeros = np.zeros(8, int)
+    sample = Sample(np.array([x, tau]), zeros, unit, zeros, centred=False, missing=0)
+    (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "variant", "b"))
+    by_hand = [stats.kendalltau(x[unit != u], tau[unit != u]).statistic for u in range(4)]
+    assert (row["left_out_low"], row["left_out_high"]) == pytest.approx(
+        (min(by_hand), max(by_hand))
+    )
+    assert row["left_out_high"] > 0.7 > row["kendall"]
+    assert row["note"] == "fewer than 5 families: no interval" and np.isfinite(row["kendall_p"])
+
+
+def test_attributed_parts_average_to_kendalls_tau():
+    rng = np.random.default_rng(14)
+    table = statistics_traits.with_candidates(families(rng, [1.0, -1.0, 0.0], size=7), QUICK)
+    within = statistics_explanations._attributed(table, "family").groupby("family").mean()
+    for name, members in table.groupby("family"):
+        expected = stats.kendalltau(members["alpha"], members["quality"]).statistic
+        assert within[name] == pytest.approx(expected)
+    expected = stats.kendalltau(table["alpha"], table["quality"]).statistic
+    assert statistics_explanations._attributed(table, None).mean() == pytest.approx(expected)
+
+
+def test_attributed_parts_by_hand():
+    """Seeds are one unit, and units of one variant are not compared with each other."""
+    rows = [  # variant, seed, alpha, quality
+        ("v", "0", 1.0, 9.0),
+        ("v", "1", 2.0, 7.0),  # v: 1.5, 8
+        ("w", "", 3.0, 6.0),
+        ("w", "", 4.0, 9.0),
+        ("x", "0", 5.0, 5.0),
+    ]
+    names = ("variant", "seed", "alpha", "quality")
+    table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
+    found = statistics_explanations._attributed(
+        statistics_traits.with_candidates(table, QUICK), "family"
+    )
+    # v: with both units of w -1 and +1, with x -1. w: its units -1 and +1 with v, -1 each with x.
+    assert found["f"].to_dict() == pytest.approx({"v": -1 / 3, "w": (-1 + 0) / 2, "x": -1})
+    assert statistics_explanations._attributed(
+        statistics_traits.with_candidates(table.iloc[:3], QUICK), "family"
+    ).isna().all()  # fmt: skip
