@@ -50,9 +50,6 @@ for line in sys.stdin:
         elif ask == "repository":
             name, revision, sha256, folder, out = rest
             tensors, about = hub.huggingface_weights(name, revision, sha256, network, Path(folder))
-        elif ask == "resolve":
-            about = {"revision": hub.resolve_revision(*rest, network)}
-            tensors = out = None
         else:
             from huggingface_hub import hf_hub_download
             about, tensors = {"path": hf_hub_download(*rest)}, None
@@ -393,7 +390,6 @@ def test_offline_the_cache_is_used_and_anything_else_is_one_line(server, offline
     for ask in (("timm", LITE1), ("repository", "org/pickled")):
         failure = offline.ask(*ask, None, None, folder, out)
         assert "HF_HUB_OFFLINE is set" in failure["reason"] and failure["error"] == "Unreachable"
-    assert "HF_HUB_OFFLINE" in offline.ask("resolve", "org/pickled", None)["reason"]
     assert server.requests == [] and untouched(folder)
 
 
@@ -477,15 +473,6 @@ def test_a_repository_that_cannot_be_used_is_one_line(online, folder, tmp_path, 
     failure = online.ask("repository", repo, None, None, folder, tmp_path / "out")
     assert words in failure["reason"] and failure["error"] == "KnownFailure"
     assert untouched(folder)
-
-
-def test_a_revision_is_pinned_to_its_commit(server, online):
-    repo = f"timm/{LITE0}"
-    assert online.ask("resolve", repo, None) == {"revision": head(server, repo)}
-    assert online.ask("resolve", repo, "main") == {"revision": head(server, repo)}
-    server.requests.clear()
-    assert online.ask("resolve", repo, "a" * 40) == {"revision": "a" * 40}
-    assert server.requests == []
 
 
 def test_a_network_outside_the_hub_is_checked_by_its_name(server, repositories, tmp_path):

@@ -100,7 +100,7 @@ def compare(
 def movement(layer: Mapping[str, Any]) -> dict[str, float]:
     """How far each quantity of a layer moves when its eigenvalues are rounded anew: relative.
 
-    ``layer`` is a row of ``atlas.spectra``. Twice the largest move of ``DRAWS`` (each side has an
+    ``layer`` is a row of ``spectra``. Twice the largest move of ``DRAWS`` (each side has an
     error of its own), infinite where a text changes. The error of an eigenvalue is that of the
     decomposition it comes from, uniform up to sqrt(N) units of rounding of the largest eigenvalue;
     of a matrix that is done by singular values, of the largest of those, N being the longer side.

@@ -42,7 +42,7 @@ def fit(
 ) -> list[dict[str, Any]]:
     """A fit for each spectrum of an analysed layer and each of its experiments, columns ``FITS``.
 
-    ``spectra`` are the rows of ``atlas.spectra``. A layer that the other rule leaves out keeps a row
+    ``spectra`` are the rows of ``spectra``. A layer that the other rule leaves out keeps a row
     of ``other_layers`` without a fit.
     """
     analysed = {row["tensor"]: row for row in spectra if metrics.is_taken(row, min_evals)}

@@ -9,7 +9,7 @@ Whatever needs the weights is computed while they are there, with the spectra, a
   ratio differ between layers (FARMS: Hu et al. 2025, ICML, section 3).
 - ``other_layers``: the layers that the other of the two rules in ``docs/layers.md`` takes.
 
-The fits are another stage's (``atlas.experiment_fits``), as for the spectra themselves.
+The fits are another stage's (``experiment_fits``), as for the spectra themselves.
 """
 
 from __future__ import annotations

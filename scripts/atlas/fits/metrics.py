@@ -65,7 +65,7 @@ _EPSILON = 1e-10
 def details(spectra: Sequence[Mapping[str, Any]], min_evals: int) -> list[dict[str, Any]]:
     """weightwatcher's details of one model: a row per analysed layer, its columns and names.
 
-    ``spectra`` are the rows of ``atlas.spectra``. A failed fit is stored as weightwatcher stores
+    ``spectra`` are the rows of ``spectra``. A failed fit is stored as weightwatcher stores
     it (alpha = -1, status ``failed``; an infinite alpha as a success), so that the table can be
     compared; ``summarise`` leaves such layers out (``failed``).
     """

@@ -122,7 +122,7 @@ def type_of(entry: Mapping[str, Any], layers: str) -> str:
 
 
 def cut_as(entry: Mapping[str, Any], layers: str) -> str:
-    """The type that ``atlas.layers.cut`` is given: ``type_of``, with one exception.
+    """The type that ``weights.layers.cut`` is given: ``type_of``, with one exception.
 
     weightwatcher's exchange of N and M in a ``conv2d`` is not repeated for a row it does not have.
     """
@@ -137,7 +137,7 @@ def spectra(
     """The spectra of one model (a row per tensor, in the network's order) and its manifest.
 
     A row has the keys of ``SCHEMA``. ``layers`` is ``weightwatcher`` (its layers and no others) or
-    ``complete`` (see ``atlas.layers``). Raises ValueError for any other; KnownFailure: as the
+    ``complete`` (see ``weights.layers``). Raises ValueError for any other; KnownFailure: as the
     weights have it, (failed) for a matrix to analyse that is not finite, or (unsupported) for a
     model without a single layer that can be analysed.
     """

@@ -106,7 +106,7 @@ def explanations(
     Per partition and quality metric, of the primary metric (treatment `dropped`):
 
     - level `family`: tau of each family, (b) between its models of the reference recipe, (c)
-      within its variants; both from `correlations` (from `statistics.correlations`).
+      within its variants; both from `correlations` (the table).
     - level `variant`: (a) and (b) each variant's own part of the sum that is Kendall's tau, over
       all variants (of two or more families) and over those of its family (`_attributed`); (c)
       the tau of its models, from `correlations`.

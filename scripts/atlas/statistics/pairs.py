@@ -304,7 +304,7 @@ def recipe_exchanges(design: Design, count: int, seed: int) -> tuple[Array, bool
     """Indices (m, n) of units whose recipes are exchanged, and whether these are all there are.
 
     Recipes are exchanged with each other if they have equally many units in the same variants, and
-    in all these variants at once. Else as `atlas.statistics.rearrangements`.
+    in all these variants at once. Else as `permutation.rearrangements`.
     """
     n = len(design.variant)
     classes: dict[tuple[int, ...], list[Array]] = {}

@@ -48,7 +48,7 @@ def labelled(
 def _rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
     """Concordant less discordant pairs (k, m) of k variables (n,) with rearranged ranks (m, n).
 
-    As `statistics._kendall_sums`; the signs of the rearranged pairs serve all variables.
+    As `permutation.kendall_sums`; the signs of the rearranged pairs serve all variables.
     """
     signs = np.array([np.sign(x[None, :] - x[:, None]) for x in xs], dtype=np.float32)
     totals = np.zeros((len(signs), len(ranks)))
@@ -73,7 +73,7 @@ def p_values(xs: Sequence[Array], y: Array, ranks: Array, exact: bool) -> list[f
 def resampled_taus(sample: Sample, weights: Array) -> Array:
     """tau-b (m, v - 1) of all variables but the last with the last, under weights (m, n).
 
-    What `statistics.weighted_correlations` gives, without Spearman and Pearson. Where nothing is
+    What `bootstrap.weighted_correlations` gives, without Spearman and Pearson. Where nothing is
     centred the signs of the pairs are those of the sample in every resample, and the sum over
     pairs is a quadratic form of the weights.
     """
@@ -103,5 +103,5 @@ def resampled_taus(sample: Sample, weights: Array) -> Array:
 
 
 def interval_method(effective: int) -> str:
-    """How an interval is made for this effective number, or "": as in `statistics.describe`."""
+    """How an interval is made for this effective number, or "": as in `describe`."""
     return "bca" if effective >= BCA_FROM else "fisher-z" if effective >= FISHER_FROM else ""

@@ -101,7 +101,7 @@ def traits(models: pd.DataFrame, correlations: pd.DataFrame, options: Options) -
 
     `n` and `units` count the models of comparison (b) that have metric and quality; `kendall_b`
     and `kendall_c` are the family's tau of the primary metric in `correlations` (from
-    `statistics.correlations`): its models of the reference recipe, and within its variants. Each
+    `correlations`): its models of the reference recipe, and within its variants. Each
     candidate is the mean over the models of the reference recipe that have it; `metric_sd` and
     `quality_sd` are the spread between the models compared. `recipes` and `datasets` list those
     of all models of the family.

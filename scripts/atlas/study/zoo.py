@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-# What a size consists of, per architecture. `atlas.zoo.build` says what each number means.
+# What a size consists of, per architecture. `atlas.zoo.networks.build` says what each number means.
 SIZE_KEYS: dict[str, tuple[str, ...]] = {
     "mlp": ("width", "depth"),
     "convnet": ("width", "depth"),

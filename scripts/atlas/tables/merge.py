@@ -81,7 +81,7 @@ def layers_table(
 ) -> pd.DataFrame:
     """Every analysed layer of every model, with ``model`` and ``depth`` (0 first, 1 last layer) first.
 
-    ``experiments`` gives further columns (``atlas.experiment_fits.BY_LAYER``) by model and longname.
+    ``experiments`` gives further columns (``atlas.fits.experiment_fits.BY_LAYER``) by model and longname.
     """
     frames = []
     for model, table in details.items():

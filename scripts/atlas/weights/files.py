@@ -142,7 +142,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors or PyTorch model, by name, in the order of the network.
 
     That is the file's order; safetensors are sorted by type and name when they are written, and
-    then names have to tell it (``atlas.layers.network_order``). ``path`` is a file, the index of
+    then names have to tell it (``layers.network_order``). ``path`` is a file, the index of
     one in shards, or the folder of one. Raises KnownFailure where it has no tensors, cannot be read
     or is a part of a model. A checkpoint that wraps its tensors (``state_dict``, ``model``, ...) is
     unwrapped.

@@ -112,7 +112,7 @@ def huggingface_weights(
 
     The first of ``WEIGHTS`` that the repository has is read, with its shards if it is an index, and
     nothing else is downloaded. The second result has ``revision`` (the commit), ``source_sha256``
-    and ``file``. The SHA-256 of a sharded checkpoint is, as in ``atlas.files.digest``,
+    and ``file``. The SHA-256 of a sharded checkpoint is, as in ``files.digest``,
     that of the sorted lines ``<name>:<sha256>``, each with a newline, of the index and its shards.
 
     Raises KnownFailure for a repository that does not exist, is gated or has no such file, and for

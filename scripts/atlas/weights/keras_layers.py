@@ -155,7 +155,7 @@ def _type_of(layer: keras.Layer) -> str:
 
 
 def _as_weightwatcher_reads(shape: tuple[int, ...], layer_type: str) -> Layout:
-    """The layout in which ``atlas.layers.cut`` gives the N, M and matrices that weightwatcher has.
+    """The layout in which ``layers.cut`` gives the N, M and matrices that weightwatcher has.
 
     A kernel of shape (height, width, in, out) with height + width >= in + out is one that
     weightwatcher takes for PyTorch's: N is then in and M is out, whichever is larger. ``cut`` does

@@ -192,7 +192,7 @@ def tensors(model: keras.Model) -> tuple[dict[str, torch.Tensor], list[Tensor]]:
     """The weights of a Keras model by name, float32, and what weightwatcher makes of each.
 
     Names are ``<layer>/<variable>``, through nested layers. Kernels are in PyTorch's layout, as
-    ``atlas.layers.cut`` expects it: dense (out, in), convolutions (out, in, height, width),
+    ``layers.cut`` expects it: dense (out, in), convolutions (out, in, height, width),
     transposed ones (in, out, height, width); what weightwatcher reads as a batch of matrices keeps
     Keras' layout. The list has every parameter, in the model's order; moving statistics are among
     the weights only. Raises KnownFailure for a model without weights yet, or with quantised ones.

@@ -39,7 +39,7 @@ KERAS_HOST = "https://storage.googleapis.com/tensorflow/"
 
 
 def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
-    """Write the weights of a model that was trained elsewhere to ``out`` (see ``atlas.weights``).
+    """Write the weights of a model that was trained elsewhere to ``out`` (see ``store``).
 
     ``identity`` is a model row's identity (source, location, architecture, revision, include_top,
     sha256). What is recorded beside the weights: the checksum of what was read, and of a model from

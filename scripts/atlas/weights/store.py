@@ -2,7 +2,7 @@
 
 ``weights/<model>.safetensors`` holds float32 tensors, named as in the network. Its header carries
 the manifest: the status, where they come from (SHA-256 of what was read), the number of parameters,
-and the network's tensors as ``atlas.layers`` sees them. A model that could not be obtained has a file
+and the network's tensors as ``layers`` sees them. A model that could not be obtained has a file
 without tensors whose manifest gives status, reason and stage.
 """
 
