@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import tomllib
 from hashlib import sha256
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from atlas import workflow
-from atlas import workflow as _workflow
 from atlas.errors import InputError
+from atlas.figures import registry as figures
+from atlas.statistics import registry as statistics
 from atlas.workflow import code_of, contents_of, digest_of, versions_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,16 +50,14 @@ def test_every_imported_module_of_the_project_is_found():
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    loaded = {Path(line).name for line in done.stdout.split()}
-    assert "powerlaw.py" in loaded
-    assert loaded <= {Path(name).name for name in code_of(ROOT / "scripts", "fit_layers")}
+    loaded = {Path(line).resolve().relative_to(ROOT).as_posix() for line in done.stdout.split()}
+    assert "scripts/atlas/fits/powerlaw.py" in loaded
+    assert loaded <= set(code_of(ROOT / "scripts", "fit_layers"))
 
 
-def test_the_digest_changes_with_the_contents_only(scripts, monkeypatch):
-    from atlas import workflow as _workflow
-
+def test_the_digest_changes_with_the_contents_only(scripts):
     def digest():
-        _workflow._content.cache_clear()
+        workflow._content.cache_clear()
         return digest_of(scripts, "run")
 
     first = digest()
@@ -66,6 +66,115 @@ def test_the_digest_changes_with_the_contents_only(scripts, monkeypatch):
     assert digest() == first
     (scripts / "atlas" / "c.py").write_text("x = 1")
     assert digest() != first
+
+
+def files(folder, **texts):
+    """A folder ``scripts`` with these files; in their names, ``__`` is a slash, ``init`` ``__init__``."""
+    for name, text in texts.items():
+        path = folder / "scripts" / f"{name.replace('__', '/').replace('init', '__init__')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "scripts"
+
+
+def code(scripts, *modules):
+    """What ``run`` depends on, without itself, by dotted name."""
+    found = [Path(name).with_suffix("") for name in code_of(scripts, "run", *modules)]
+    return [".".join(name.parts[1:]) for name in found if name.name != "run"]
+
+
+PACKAGE = {
+    "atlas__init": "",
+    "atlas__x__init": "",
+    "atlas__x__a": "def f(): ...",
+    "atlas__x__b": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("run", "more", "expected"),
+    [
+        ("from atlas.x import a", {}, ["x.a"]),
+        ("from atlas.x.a import f", {}, ["x.a"]),
+        ("import atlas.x.a as short", {}, ["x.a"]),
+        ("import atlas.x", {}, []),
+        ("from atlas.x import a", {"atlas__x__a": "from . import b"}, ["x.a", "x.b"]),
+        ("from atlas.x import a", {"atlas__x__a": "from .b import g"}, ["x.a", "x.b"]),
+        (
+            "from atlas.x import a",
+            {"atlas__x__a": "from ..y import g", "atlas__y": ""},
+            ["x.a", "y"],
+        ),
+        ("from atlas.x import f", {"atlas__x__init": "from atlas.x.a import f"}, ["x.a"]),
+        ("from atlas.x import g", {"atlas__x__init": "from .a import f as g"}, ["x.a"]),
+        ("from atlas.x import F", {"atlas__x__init": "F = 1"}, []),
+        ("from atlas.x import *", {"atlas__x__init": "from . import b"}, ["x.b"]),
+        ("import importlib\nimportlib.import_module('atlas.x.b')", {}, ["x.b"]),
+    ],
+)
+def test_packages_are_followed_in_every_way_to_import_them(tmp_path, run, more, expected):
+    scripts = files(tmp_path, run=run, **PACKAGE | more)
+    expected = [f"atlas.{name}" for name in ("__init__", "x.__init__", *expected)]
+    assert sorted(code(scripts)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from atlas.x import c", "import atlas.z", "from atlas.x.c import f", "from atlas import z"],
+)
+def test_an_import_that_leads_nowhere_is_refused(tmp_path, line):
+    scripts = files(tmp_path, **PACKAGE | {"run": "from atlas.x import a", "atlas__x__a": line})
+    with pytest.raises(InputError, match=r"scripts/atlas/x/a\.py imports atlas\.\S+, which is not"):
+        code_of(scripts, "run")
+
+
+def test_a_module_whose_name_is_put_together_is_named_by_the_rule(tmp_path):
+    line = "from importlib import import_module\nimport_module(f'atlas.x.{name}')"
+    scripts = files(tmp_path, **PACKAGE | {"run": line, "atlas__x__b": "from atlas.x import a"})
+    with pytest.raises(InputError, match=r"run\.py loads atlas\.x\.\.\.\. by name"):
+        code_of(scripts, "run")
+    with pytest.raises(InputError, match=r"the rule of run imports atlas\.x\.c"):
+        code_of(scripts, "run", "atlas.x.c")
+    assert "atlas.x.b" not in code(scripts, "atlas.x.a")
+    assert {"atlas.x.a", "atlas.x.b"} <= set(code(scripts, "atlas.x.b"))
+
+
+def test_what_fetches_published_results_does_not_depend_on_the_fits():
+    assert "scripts/atlas/fits/powerlaw.py" in code_of(ROOT / "scripts", "fit_layers")
+    assert not [name for name in code_of(ROOT / "scripts", "fetch_published") if "/fits/" in name]
+
+
+@pytest.mark.parametrize(
+    ("edited", "changed"),
+    [
+        ("statistics/prediction", {"statistics prediction"}),
+        ("figures/traits", {"figure traits"}),
+    ],
+)
+def test_an_edit_changes_the_digests_of_what_it_makes(tmp_path, edited, changed):
+    scripts = tmp_path / "scripts"
+    shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def digests():
+        workflow._content.cache_clear()
+        made = {f"statistics {name}": statistics.module_of(name) for name in statistics.TABLES}
+        drawn = {f"figure {name}": figures.module_of(name) for name in figures.FIGURES}
+        return {n: digest_of(scripts, "compute_statistics", m) for n, m in made.items()} | {
+            n: digest_of(scripts, "draw_figure", m) for n, m in drawn.items()
+        }
+
+    before = digests()
+    with (scripts / "atlas" / f"{edited}.py").open("a") as file:
+        file.write("# an edit\n")
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_edit_of_the_words_makes_no_statistics_anew():
+    for table in statistics.TABLES:
+        found = code_of(ROOT / "scripts", "compute_statistics", statistics.module_of(table))
+        assert "scripts/atlas/terms/keys.py" in found
+        assert "scripts/atlas/terms/words.py" not in found
 
 
 def test_versions_are_the_installed_ones_else_the_pinned_ones(tmp_path):
@@ -143,11 +252,11 @@ def test_a_file_is_read_once_as_long_as_it_stays_as_it_is(tmp_path, monkeypatch)
     first = contents_of([path], known)
     read = []
     monkeypatch.setattr(workflow, "sha256", lambda path: read.append(path) or "again")
-    _workflow._known.cache_clear()  # another process
+    workflow._known.cache_clear()  # another process
     assert contents_of([path], known) == first and not read
     link = tmp_path / "best.pth"
     link.symlink_to(path)
     assert contents_of([link, path], known) == ["again", *first] and read == [link]
-    _workflow._known.cache_clear()
+    workflow._known.cache_clear()
     known.write_text(known.read_text()[:-20])  # a line that was cut short
     assert contents_of([path, link], known) == [*first, "again"] and read == [link, link]

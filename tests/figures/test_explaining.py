@@ -29,8 +29,6 @@ from atlas.figures import style
 from atlas.tables.read import read_table
 
 KINDS = ("default", "many families", "many collections", "one family", "none", "no values")
-
-
 SHOWN = KINDS[:3]
 
 
@@ -102,11 +100,7 @@ def test_text_is_legible_and_inside_the_figure(name, kind):
 
 
 LONG = "a-name-as-long-as-some-are-of-"
-
-
 LARGE = tuple(f"{LONG}collection-{i:02d}" for i in range(30))
-
-
 SIXTY = tuple(f"{LONG}family-{i:02d}" for i in range(60))
 
 

@@ -44,8 +44,6 @@ BASIC = [
     for name in registry.FIGURES
     if name not in ("alternatives", "explanations", "shape", "traits")  # they have their own tests
 ]
-
-
 DEGENERATE = [kind for kind in STUDIES if kind not in ("default", "small")]
 
 

@@ -11,11 +11,7 @@ from atlas.statistics.alternatives import ALTERNATIVES
 from atlas.statistics.options import Options
 
 QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
-
-
 ROUGH = Options(metrics=("alpha",), permutations=99, bootstrap=99)
-
-
 PLAIN = ("c", "d", "1.0")
 
 

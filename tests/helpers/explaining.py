@@ -15,29 +15,13 @@ from atlas.terms import words as terms_words
 from helpers.stages import draw
 
 NAMES = ("alternatives", "explanations", "shape", "traits")
-
-
 CONTROLS = {"zoo-untrained": "zoo"}
-
-
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
-
-
 METRICS = [name for names in terms_words.ALTERNATIVES.values() for name in names]
-
-
 CATEGORIES = ("recipe", "dataset", "weightwatcher_version")
-
-
 CANDIDATES = [name for names in terms_words.TRAITS.values() for name in names]
-
-
 NUMBERS = [name for name in CANDIDATES if name not in CATEGORIES]
-
-
 PART = {"collection": "zoo", "dataset": "mnist-1d", "weightwatcher_version": "0.7.7"}
-
-
 ASK = {"controls": CONTROLS}
 """Everything else as by default."""
 
@@ -182,8 +166,6 @@ def of_traits(
 
 
 MANY = tuple(f"family{i:03d}" for i in range(100))
-
-
 SEVERAL = ("zoo", "osmr", "keras", "timm")
 """More collections than there is room for."""
 

@@ -16,19 +16,11 @@ from atlas.statistics import options as statistics_options
 from helpers.stages import draw
 
 METRICS = ["alpha", "failed_share", "log_parameters"]
-
-
 CONTROLS = {"zoo-untrained": "zoo"}
-
-
 OPTIONS = statistics_options.Options(
     metrics=tuple(METRICS), permutations=9, bootstrap=9, controls=CONTROLS, seed=1
 )
-
-
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
-
-
 RECIPES = ("baseline", "label-noise", "quarter-data")
 
 
@@ -184,8 +176,6 @@ STUDIES: dict[str, Any] = {
         families=tuple(f"family{i:02d}" for i in range(14)), recipes=("baseline",), seeds=(0,)
     ),
 }
-
-
 ASK = {
     "metrics": METRICS,
     "primary_metric": "alpha",
@@ -194,8 +184,6 @@ ASK = {
     "controls": CONTROLS,
     "confidence": 0.95,
 }
-
-
 TABLES = {
     "overview": ("models", "correlations"),
     "quality_metrics": ("models", "correlations"),

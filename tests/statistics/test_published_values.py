@@ -46,19 +46,11 @@ def test_published_series(series, metric, rmse, r2, tau):
 
 
 MIRROR = Path(__file__).resolve().parents[3] / "shared" / "published"
-
-
 TRENDS = MIRROR / "ww-trends-2020"
-
-
 mirrored = pytest.mark.skipif(
     not TRENDS.is_dir(), reason="the mirror of the published data is not beside the checkout"
 )
-
-
 MARTIN = ["log_norm", "log_spectral_norm", "alpha_weighted", "log_alpha_norm"]
-
-
 # Root of the mean squared residual of top-1 accuracy, two digits: Table 1 of the first versions of
 # Martin, Peng and Mahoney, arXiv:2002.06716 (submission/cv_models.tex of the authors' repository).
 # Its second column is labelled as the mean log of the spectral
@@ -69,11 +61,7 @@ FOUR_SERIES = {
     "ResNet-1K": [2.4, 3.6, 1.8, 1.9],
     "DenseNet": [0.30, 0.26, 0.16, 0.21],
 }
-
-
 NOT_FOUND = ("VGG", "log_alpha_norm")  # 0.34 from the authors' summaries
-
-
 # (data set, series): models, then RMSE, R2 and tau of the top-1 error for each metric of `MARTIN`.
 # Supplementary tables of Martin, Peng and Mahoney (2021), Nature Communications 12:4122, as in
 # submission/table_{RMSE,R2,Ktau}.tex of the authors' repository ww-trends-2020.
@@ -106,8 +94,6 @@ svhn ResNeXt 4 0.06 0.06 0.11 0.09 0.87 0.90 0.64 0.75 0.67 0.67 0.33 0.33
 cub-200-2011 ResNet 6 0.45 0.42 1.79 1.79 0.94 0.95 0.08 0.08 1.00 1.00 -0.33 -0.33
 cub-200-2011 SENet 6 1.03 1.13 1.36 1.40 0.66 0.59 0.41 0.38 0.87 0.87 -0.20 -0.20
 """
-
-
 # Left out there as outliers by eye; the text names efficientnet_b2 for b1, and not the ResNets.
 OUTLIERS = ["efficientnet_b0", "efficientnet_b1", "resnetd50b", "resnetd101b", "resnetd152b"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -15,10 +17,24 @@ from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import describe
 from atlas.statistics.correlations import correlations
 from atlas.statistics.options import Options
-from atlas.statistics.registry import TABLES
+from atlas.statistics.registry import TABLES, module_of
 from compute_statistics import compute_statistics
 
 ONLY_CORRELATIONS = list(describe.KINDS)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_made_by_the_function_of_its_name_from_its_inputs_and_the_options(table):
+    assert module_of(table) == f"atlas.statistics.{table}"
+    make = getattr(import_module(module_of(table)), table)
+    assert make.__module__ == module_of(table)
+    assert tuple(inspect.signature(make).parameters) == (*TABLES[table], "options")
+
+
+def test_a_table_is_made_from_tables_before_it():
+    names = ["models", *TABLES]
+    for table, inputs in TABLES.items():
+        assert all(names.index(name) < names.index(table) for name in inputs)
 
 
 def test_notes_say_why():

@@ -27,8 +27,6 @@ from atlas.statistics.options import Options
 from atlas.statistics.simpson import simpson
 
 BOUNDS = [f"{kind}_{end}" for kind in KINDS for end in ("low", "high")]
-
-
 P_VALUES = [f"{kind}_p" for kind in KINDS]
 
 

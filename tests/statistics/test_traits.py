@@ -54,9 +54,9 @@ def test_the_spread_in_c_is_around_the_variants():
     assert variants["quality_sd"].tolist() == pytest.approx([0, math.sqrt(2)])
 
 
-def test_candidates_are_the_columns_of_traits():
-    assert set(statistics_traits.NUMBERS) | set(statistics_traits.CATEGORIES) == set(
-        statistics_traits.CANDIDATES
-    )
+def test_every_number_is_a_column_of_traits():
     assert set(statistics_traits.NUMBERS) <= set(statistics_traits.TRAITS_TABLE)
+
+
+def test_size_is_the_logarithm_of_the_parameters():
     assert prepare(edge(3, 1))[terms_keys.SIZE].tolist() == [6, 6, 6]

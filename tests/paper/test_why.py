@@ -1,0 +1,328 @@
+"""What explains the correlations: from the tables to the words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from helpers.papers import (
+    OPTIONS,
+    QMD,
+    compose,
+    degenerate,
+    models_frame,
+    rows_of,
+    study,
+    text_of,
+    used_variables,
+)
+from helpers.stages import compute
+
+from atlas.findings import results
+from atlas.paper import contents
+from atlas.paper import traits as paper_traits
+from atlas.statistics import alternatives as statistics_alternatives
+from atlas.statistics import correlations as statistics_correlations
+from atlas.statistics import explanations as statistics_explanations
+from atlas.statistics import mixed as statistics_mixed
+from atlas.statistics import options as statistics_options
+from atlas.statistics import pairs as statistics_pairs
+from atlas.statistics import prediction as statistics_prediction
+from atlas.statistics import shape as statistics_shape
+from atlas.statistics import traits
+from atlas.terms import words as terms_words
+from atlas.terms.words import METRICS
+
+COLUMNS = {
+    "pairs": statistics_pairs.PAIRS,
+    "mixed": statistics_mixed.MIXED,
+    "prediction": statistics_prediction.PREDICTION,
+    "alternatives": statistics_alternatives.ALTERNATIVE,
+    "shape": statistics_shape.SHAPE,
+    "traits": traits.TRAITS_TABLE,
+    "explanations": statistics_explanations.EXPLANATION,
+}
+PLACE = {"collection": "zoo", "dataset": "mnist-1d", "weightwatcher_version": "0.7.7"}
+TOGETHER = {"collection": "all", "dataset": "", "weightwatcher_version": ""}
+MEASURED = {"metric": "alpha", "quality_metric": "accuracy", "treatment": "dropped"}
+
+
+def table(name, *rows) -> pd.DataFrame:
+    """A table of the statistics with its real columns; a cell of another column is an error."""
+    for cells in rows:
+        assert set(cells) <= set(COLUMNS[name]), set(cells) - set(COLUMNS[name])
+    return pd.DataFrame(rows, columns=COLUMNS[name])
+
+
+def bounds(name, value, low, high, p=None) -> dict[str, float]:
+    cells = {name: value, f"{name}_low": low, f"{name}_high": high}
+    return cells | ({} if p is None else {f"{name}_p": p})
+
+
+def made(sign=-1) -> dict[str, pd.DataFrame]:
+    """All new tables for a relation of this sign: -1 is what the theory expects."""
+
+    def signed(name, size, p=0.001):
+        low, high = sorted((sign * (size - 0.1), sign * (size + 0.1)))
+        return bounds(name, sign * size, low, high, p)
+
+    won = 0.5 - 0.3 * sign
+    concordance = bounds("concordance", won, won - 0.1, won + 0.1, 0.001)
+    within = bounds("concordance_within", won, won - 0.1, won + 0.1, 0.001)
+    own = PLACE | MEASURED
+    quality = PLACE | {"quality_metric": "accuracy"}
+    kendall = signed("kendall", 0.5) | {"interval": "bca"}
+    trait = {"level": "family", "comparison": "b", "kind": "number", "n": 5}
+    counts = {"pairs": 150, "variants": 15, "recipes": 5}
+    return {
+        "pairs": table(
+            "pairs",
+            own | {"family": ""} | counts | concordance | bounds("gain", -sign, -sign, -sign),
+            own | {"family": "", "treatment": "stored"} | counts | concordance,
+            own | {"family": "mlp"} | counts | concordance,
+        ),
+        "mixed": table(
+            "mixed",
+            *(
+                own
+                | {"comparison": "b", "adjusted": adjusted, "n": 30, "units": 15, "groups": 5}
+                | signed("within", 0.5)
+                | bounds("between", 0.1, -0.3, 0.5, 0.7)
+                | bounds("difference", 0.6, 0.2, 1.0, 0.001)
+                for adjusted in (False, True)
+            ),
+        ),
+        "prediction": table(
+            "prediction",
+            quality | {"predictor": "alpha", "n": 15, "families": 5, "r2": 0.1, "rmse": 1} | within,
+            quality
+            | {"predictor": "size", "n": 15, "families": 5, "r2": 0.1, "rmse": 1}
+            | bounds("concordance_within", 0.5, 0.45, 0.55),
+        ),
+        "alternatives": table(
+            "alternatives",
+            *(
+                quality
+                | {"comparison": "a", "metric": metric, "n": 30, "units": 15, "groups": 1}
+                | {"kendall_p_holm": 0.001, "equal": 0}
+                | kendall
+                | signed("difference", 0.3, None)
+                for metric in ("hill", "alpha_shuffled")
+            ),
+        ),
+        "shape": table(
+            "shape",
+            PLACE
+            | {"null": "shuffled", "level": "variants", "n": 15, "alpha": 3, "null_alpha": 5}
+            | {"r2": 0.25, "interval": "bca"}
+            | signed("pearson", 0.5),
+        ),
+        "traits": table(
+            "traits",
+            quality | {"family": "mlp", "n": 6, "units": 3, "kendall_b": 0.1, "N_median": 64},
+            quality | {"family": "resnet", "n": 6, "units": 3},
+        ),
+        "explanations": table(
+            "explanations",
+            TOGETHER
+            | {"quality_metric": "", "candidate": "N_median", "kendall_p_bh": 0.01}
+            | trait
+            | {"left_out_low": sign * 0.5, "left_out_high": sign * 0.5}
+            | kendall,
+            TOGETHER
+            | {"quality_metric": "", "candidate": "recipe", "eta2": 0.6, "kendall_p_bh": 0.01}
+            | trait
+            | {"kind": "category"},
+            quality | {"candidate": "D", "kendall_p_bh": 0.9} | trait | kendall,
+        ),
+    }
+
+
+FAST = {"statistics": OPTIONS | {"permutations": 99, "bootstrap": 20}}
+
+
+def with_tables(given: results.Results, **new: pd.DataFrame) -> results.Results:
+    """The study with other tables of the statistics."""
+    found = dict(given.tables) | {name: rows_of(frame) for name, frame in new.items()}
+    return dataclasses.replace(given, tables=found)
+
+
+@pytest.fixture(scope="module")
+def unclear():
+    families = ("mlp", "resnet")
+    return study(models_frame(0, families=families, noise=3, package=False), config=FAST)
+
+
+@pytest.fixture(scope="module")
+def expected(unclear):
+    return with_tables(unclear, **made(-1))
+
+
+@pytest.fixture(scope="module")
+def reversed_(unclear):
+    return with_tables(unclear, **made(+1))
+
+
+def test_every_alternative_and_candidate_has_a_name():
+    assert set(statistics_alternatives.ALTERNATIVES) <= set(METRICS)
+    assert set(terms_words.CANDIDATES) == set(traits.CANDIDATES)
+    assert {name for part in paper_traits.TRAITS.values() for name in part} == set(traits.NUMBERS)
+
+
+def test_flipping_the_tables_flips_the_words(expected, reversed_):
+    minus, plus = (contents.why_variables(given) for given in (expected, reversed_))
+    for name, words in {
+        "verdict_pairs": ("with the smaller alpha is the better", "with the larger alpha is the"),
+        "verdict_mixed": (
+            "Inside families, smaller alpha goes",
+            "Inside families, larger alpha goes",
+        ),
+        "verdict_prediction": ("order more often than chance", "order less often than chance"),
+        "verdict_shape": ("runs against that of", "alpha goes with that of"),
+        "verdict_alternatives": ("comes back in 1 of 1 test", "None brings the expected relation"),
+        "verdict_explanations": ("the lower the correlation", "the higher the correlation"),
+        "verdict_why": ("another alpha does in 1 of 1 test", "No other alpha brings"),
+    }.items():
+        texts = [getattr(text[name], "en", text[name]) for text in (minus, plus)]
+        for text, here, other in zip(texts, words, reversed(words), strict=True):
+            assert here.casefold() in text.casefold(), (name, text)
+            assert other.casefold() not in text.casefold(), (name, text)
+
+
+def test_what_stands_in_the_tables(expected):
+    files = compose(expected)
+    assert "0.80 \\[0.70,\u00a00.90\\]" in files["tables/c_pairs.md"]
+    assert files["tables/c_pairs.md"].count("| zoo | all, failed fits ") == 2
+    assert "| zoo | mlp |" in files["tables/c_pairs.md"]
+    assert "| zoo | \\(b\\) | nothing | 30 in 5 |" in files["tables/mixed.md"].replace(
+        "(b)", "\\(b\\)"
+    )
+    assert "size, depth" in files["tables/mixed.md"]
+    assert "| zoo | $\\alpha$ | 15 | 5 |" in files["tables/prediction.md"]
+    assert "25% \\[16%,\u00a036%\\]" in files["tables/shape.md"]
+    assert "| zoo | Hill | **-0.50" in files["tables/alternatives.md"]
+    assert "**-0.30**" in files["tables/alternatives.md"]
+    assert "**-0.30 \\[-0.40" in files["tables/alternative_differences.md"]
+    assert (
+        "| all collections | Longer side of the matrices | 5 |" in files["tables/explanations.md"]
+    )
+    assert "**$\\eta^2$ = 0.60**" in files["tables/explanations.md"]
+    assert "KS distance" not in files["tables/explanations.md"]  # those of one collection
+    assert "| zoo | mlp | 0.10 |" in files["tables/traits_shapes.md"]
+    assert "resnet" not in files["tables/traits_shapes.md"]  # nothing is known about it
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"), [(0.2, 0.6, True), (-0.1, 0.6, False), (None, None, False)]
+)
+def test_a_sign_holds_if_it_stays_whichever_family_is_left_out(reversed_, low, high, holds):
+    rows = made(+1)["explanations"].iloc[:1].assign(left_out_low=low, left_out_high=high)
+    given = with_tables(reversed_, explanations=rows)
+    text = contents.why_variables(given)["verdict_explanations"]
+    assert ("Whichever family is left out, the sign stays" in text) == holds
+    assert ("No sign stays the same" in text) != holds
+
+
+def test_a_single_collection_stands_for_itself(expected):
+    alone = table("explanations", *made()["explanations"].iloc[2:].to_dict("records"))
+    given = with_tables(expected, explanations=alone)
+    assert "| zoo | KS distance of the fits |" in compose(given)["tables/explanations.md"]
+
+
+def test_what_is_decided_in_one_collection_is_not_hidden(expected):
+    rows = made()["explanations"]
+    rows.loc[2, "kendall_p_bh"] = 0.001
+    given = with_tables(expected, explanations=rows)
+    more = "tables/explanations_more.md"
+    assert "| zoo | (b) families | KS distance of the fits |" in compose(given)[more]
+    assert "KS distance" not in compose(expected)[more]
+
+
+def test_an_alternative_that_is_alpha_is_called_the_same(expected):
+    rows = made()["alternatives"].assign(equal=30, n=30)
+    given = with_tables(expected, alternatives=rows)
+    assert "| same |" in compose(given)["tables/alternatives.md"]
+    assert "Equal to alpha in every model" in contents.why_variables(given)["verdict_alternatives"]
+
+
+def test_small_families_are_marked_and_others_say_what_they_could_have_shown():
+    large = compose(study(models_frame(sizes=6, recipes=("baseline",), control=False)))
+    small = compose(study(models_frame(sizes=3, recipes=("baseline",), control=False)))
+    assert "†" not in large["tables/b.md"].split("efficientnet")[0]
+    assert "| zoo | mlp | 3\u00a0† |" in small["tables/b.md"]
+    assert "Detectable" in small["tables/b.md"]
+    assert "a family would have shown a Pearson correlation" in large["_variables.yml"]
+    assert "No family is large enough" in small["_variables.yml"]
+
+
+def with_experiments(models: pd.DataFrame) -> pd.DataFrame:
+    """The models with traits and alternatives of alpha: a null of the shape, and Hill's exponent."""
+    if models.empty:
+        return models
+    rng = np.random.default_rng(3)
+    shift = rng.normal(0, 0.05, len(models))
+    return models.assign(
+        hill=models["alpha"] / 2 + shift,
+        alpha_enough=models["alpha"],
+        alpha_shuffled=5 + models["parameters"] / 1e5 + shift,
+        N_median=models["parameters"] / 100,
+        D=0.05 + shift / 10,
+        alpha_2_to_6=0.8,
+    )
+
+
+def computed(models: pd.DataFrame) -> results.Results:
+    options = statistics_options.Options.from_config(FAST["statistics"])
+    models = with_experiments(models)
+    given = study(models, config=FAST)
+    correlations = statistics_correlations.correlations(models, options)
+    new = {name: compute(name, models, options, correlations) for name in COLUMNS}
+    return with_tables(given, **new)
+
+
+@pytest.mark.parametrize(("slope", "way"), [(-1, "smaller"), (+1, "larger")])
+def test_flipping_the_data_flips_the_words(slope, way):
+    # Two sizes: too few models for a forest, which would take long.
+    given = computed(models_frame(slope, sizes=2, noise=0.02, control=False, package=False))
+    said = contents.why_variables(given)
+    assert f"with the {way} alpha is the better one more often" in said["verdict_pairs"]
+    assert f"Inside variants, {way} alpha goes with better models" in said["verdict_mixed"]
+    assert "Alpha of the large layers is equal to alpha" in said["enough_eigenvalues"]
+    files = compose(given)
+    for name in ("c_pairs", "mixed", "prediction", "shape", "alternatives", "traits_shapes"):
+        assert "| zoo |" in files[f"tables/{name}.md"], name
+
+
+SILENT = {
+    "no model": ("pairs", "mixed", "prediction", "shape", "alternatives", "explanations", "why"),
+    "one model": ("pairs", "mixed", "prediction", "alternatives", "explanations", "why"),
+    "one family": ("mixed", "prediction", "explanations"),
+    "equal qualities": ("mixed", "prediction", "alternatives", "explanations"),
+    "no quality": ("pairs", "mixed", "prediction", "alternatives", "explanations"),
+    "no metric": ("pairs", "mixed", "prediction", "shape", "alternatives", "explanations", "why"),
+    "only controls": ("pairs", "mixed", "prediction", "shape", "alternatives", "explanations"),
+    "failed fits": (),
+}
+UNANSWERED = re.compile(
+    "could not be (tested|fitted|compared)|was not measured|No variant has two|No alternative of"
+)
+
+
+@pytest.mark.parametrize("case", list(SILENT))
+def test_a_degenerate_study_says_what_could_not_be_answered(case):
+    models = degenerate()[case]
+    given = computed(models)
+    if models.empty:
+        given = dataclasses.replace(given, config=given.config | {"zoo": {}})
+    files = compose(given)
+    text = text_of(files)
+    assert not re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
+    assert set(yaml.safe_load(files["_variables.yml"])) >= used_variables(QMD)
+    said = contents.why_variables(given)
+    for name in SILENT[case]:
+        verdict = said[f"verdict_{name}"]
+        assert UNANSWERED.search(getattr(verdict, "en", verdict)), (name, verdict)
