@@ -28,6 +28,7 @@ from atlas.statistics.shape import shape
 from atlas.statistics.traits import traits
 from atlas.terms import keys as terms_keys
 from atlas.terms.keys import TEXT
+from atlas.terms.notes import Note, notes_of
 
 QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
 ROUGH = Options(metrics=("alpha",), permutations=99, bootstrap=99)
@@ -185,7 +186,7 @@ def test_alternatives_equal_to_alpha():
         assert np.isnan(
             same[["difference_low", "difference_high", "kendall_p_holm"]].tolist()
         ).all()
-        assert same["note"] == "equal to alpha in all models"
+        assert same["note"] == Note.EQUAL_TO_ALPHA
         assert same["kendall_low"] < same["kendall"] < same["kendall_high"]
         other = one(rows, metric="alpha_enough")
         assert other["equal"] == 10 and other["difference_low"] < other["difference_high"]
@@ -236,7 +237,8 @@ def test_intervals_of_alternatives_by_number(n, interval):
     assert row["interval"] == interval
     assert np.isfinite(row["kendall_low"]) == bool(interval)
     assert np.isfinite(row["difference_low"]) == (interval == "bca")
-    assert ("no interval" in row["note"]) == (interval != "bca")
+    expected = {"": Note.NO_INTERVAL_SMALL_N, "fisher-z": Note.NO_DIFFERENCE_INTERVAL, "bca": ""}
+    assert row["note"] == expected[interval]
     assert np.isfinite(row["difference"]) and 0 < row["kendall_p"] <= 1
 
 
@@ -333,7 +335,7 @@ def test_controls_are_in_shape_with_all_their_models():
     assert found.groupby("collection")["n"].agg(list).to_dict() == {
         name: [3, 9, 9] * 2 for name in ("zoo", "zoo-untrained")
     }
-    assert not found["note"].str.contains("recipes are mixed").any()
+    assert not found["note"].str.contains(Note.RECIPES_MIXED).any()
 
 
 # --- traits ---------------------------------------------------------------------------------
@@ -504,7 +506,7 @@ def test_left_out_by_hand():
         (min(by_hand), max(by_hand))
     )
     assert row["left_out_high"] > 0.7 > row["kendall"]
-    assert row["note"] == "fewer than 5 families: no interval" and np.isfinite(row["kendall_p"])
+    assert row["note"] == Note.NO_INTERVAL_SMALL_N and np.isfinite(row["kendall_p"])
 
 
 def test_a_relation_that_rests_on_one_family_is_zero_without_it():
@@ -581,7 +583,7 @@ def test_a_recipe_that_decides_is_found():
     row = one(found, candidate="recipe", level="family", comparison="b")
     assert row["kind"] == "category" and row["eta2"] > 0.8 and row["kendall_p"] < 0.01
     assert np.isnan(row["kendall"])
-    assert "recipes are mixed" in row["note"]
+    assert Note.RECIPES_MIXED in notes_of(row["note"])
     assert not found["candidate"].isin(["dataset", "weightwatcher_version"]).any()
 
 
@@ -720,19 +722,19 @@ def test_notes_say_why():
         found = explained(table, ROUGH)
         return one(found, level=level, comparison="b", candidate=candidate)["note"]
 
-    assert note(edge(12, 2)) == "fewer than 3 families"
-    assert note(edge(12, 2), "variant") == "fewer than 3 families: neither p nor interval"
-    assert note(edge(16, 4)) == "fewer than 5 families: no interval"
-    assert note(edge(20, 5, D=0.1)) == "candidate constant"
+    assert note(edge(12, 2)) == Note.TOO_FEW_FAMILIES
+    assert note(edge(12, 2), "variant") == Note.TOO_FEW_FAMILIES_FOR_P
+    assert note(edge(16, 4)) == Note.NO_INTERVAL_SMALL_N
+    assert note(edge(20, 5, D=0.1)) == Note.CANDIDATE_CONSTANT
     assert note(edge(12, 3, alpha=np.arange(12.0), quality=np.arange(12.0))) == (
-        "correlation constant"
+        Note.CORRELATION_CONSTANT
     )
     constant = shape(edge(20, 5, alpha_shuffled=4.0), ROUGH)
-    assert one(constant, level="variants")["note"] == "null constant"
+    assert one(constant, level="variants")["note"] == Note.NULL_CONSTANT
     few = one(shape(edge(8, 4), ROUGH), level="families")
-    assert few["note"] == "n <= 4: no interval"
+    assert few["note"] == Note.NO_INTERVAL_SMALL_N
     flat = alternatives(edge(20, 5, alpha=4.0), ROUGH).query("metric == 'hill'")
-    assert set(flat["note"]) == {"alpha constant: no difference"}
+    assert set(flat["note"]) == {Note.ALPHA_CONSTANT}
     assert flat["kendall"].notna().all() and flat["difference"].isna().all()
 
 

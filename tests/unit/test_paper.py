@@ -38,6 +38,7 @@ from atlas.statistics import options as statistics_options
 from atlas.statistics import registry
 from atlas.terms import keys
 from atlas.terms import words as terms_words
+from atlas.terms.notes import Note
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "paper"
@@ -320,7 +321,7 @@ def row(tau=-0.5, low=-0.7, high=-0.2, p=0.001, **more) -> dict[str, str]:
         (row(-1.0, None, None), Outcome.NEGATIVE),
         (row(1.0, None, None), Outcome.POSITIVE),
         (row(-1.0, None, None, p=0.1), Outcome.OPEN),
-        (row(None, None, None, None, note="fewer than 3 models"), Outcome.NONE),
+        (row(None, None, None, None, note=Note.TOO_FEW_MODELS), Outcome.NONE),
         (None, Outcome.NONE),
     ],
 )
@@ -341,7 +342,7 @@ def test_sentences_of_one_comparison_differ_by_outcome():
     assert "recipes of all variants" in said(row(kendall_p_recipes=0.5))
     assert "0.60 or stronger" in said(row(p=0.2, detectable_pearson=0.6))
     assert "too few" in said(row(low=None, high=None, interval=""))
-    assert "fewer than 3 models" in said(row(None, note="fewer than 3 models"))
+    assert "fewer than 3 models" in said(row(None, note=Note.TOO_FEW_MODELS))
 
 
 def test_a_metric_without_an_expectation_is_not_measured_by_one():
@@ -409,8 +410,8 @@ def test_overall_verdict(answers, english, german):
     assert german in text.de
 
 
-def beyond(outcome: Outcome, note: str = "") -> Beyond:
-    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, note)
+def beyond(outcome: Outcome, *notes: Note) -> Beyond:
+    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, notes)
 
 
 @pytest.mark.parametrize(
@@ -480,7 +481,7 @@ def test_controls_verdict(rows, english, german):
 def test_advice_depends_on_size_and_controls():
     kept = {"a": beyond(Outcome.NEGATIVE)}
     alarm, quiet = [judge(MINUS, 0.95)], [judge(OPEN, 0.95)]
-    same_size = {"c": Beyond(Outcome.NONE, note="size is constant: it explains nothing here")}
+    same_size = {"c": Beyond(Outcome.NONE, notes=(Note.SIZE_CONSTANT,))}
 
     def said(given, controls) -> terms_words.Text:
         return verdicts.verdict_use([given], controls)

@@ -57,6 +57,7 @@ from atlas.statistics import prediction as statistics_prediction
 from atlas.statistics import shape as statistics_shape
 from atlas.statistics import traits
 from atlas.terms import words as terms_words
+from atlas.terms.notes import Note
 from atlas.terms.words import METRICS
 
 MINUS = Effect(Outcome.NEGATIVE, 0.2, 0.1, 0.3, 0.001)
@@ -77,7 +78,7 @@ def given(value, low, high, p="absent") -> dict[str, str]:
     return {key: "" if cell is None else str(cell) for key, cell in cells.items()}
 
 
-EQUAL = {"note": "no interval for x whose resamples do not vary"}
+EQUAL = {"note": Note.RESAMPLES_DO_NOT_VARY.of("x")}
 
 
 def test_findings_and_effects_are_decided_at_the_same_p_value():
@@ -104,7 +105,11 @@ def test_findings_and_effects_are_decided_at_the_same_p_value():
         (given(0.0, None, None, 0.01) | EQUAL, 0.5, Outcome.NEGATIVE),
         (given(1.0, None, None, 0.2) | EQUAL, 0.5, Outcome.OPEN),
         (given(1.0, None, None) | EQUAL, 0.5, Outcome.POSITIVE),
-        (given(1.0, None, None) | {"note": "fewer than 5 families"}, 0.5, Outcome.FEW),
+        (
+            given(1.0, None, None) | {"note": Note.TOO_FEW_FAMILIES_WITH_PAIRS.of("x")},
+            0.5,
+            Outcome.FEW,
+        ),
         (given(None, None, None, None), 0.5, Outcome.NONE),
         (None, 0.5, Outcome.NONE),
     ],

@@ -34,6 +34,7 @@ from atlas.statistics.models import Scope, prepare
 from atlas.statistics.options import Options
 from atlas.statistics.registry import TABLES
 from atlas.terms import keys
+from atlas.terms.notes import Note, join, notes_of
 from compute_statistics import compute_statistics
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "ww-trends-2020"
@@ -196,7 +197,7 @@ def test_smallest_p_at_4_is_one_twelfth():
     found = one(correlations(family([1, 2, 3, 4], [9, 8, 7, 5]), QUICK), scope="family")
     assert found["kendall"] == -1
     assert found["kendall_p"] == pytest.approx(2 / 24)
-    assert found["note"].startswith("n <= 4: feeds the meta-analysis only")
+    assert Note.NO_INTERVAL_SMALL_N in notes_of(found["note"])
 
 
 def test_random_p_is_close_to_the_known_one():
@@ -379,7 +380,7 @@ def test_interval_by_number(n, interval):
     assert found["interval"] == interval
     bounds = found[[f"{kind}_{end}" for kind in describe.KINDS for end in ("low", "high")]]
     assert bounds.notna().all() == bool(interval)
-    assert ("n <= 4" in found["note"]) == (n <= 4)
+    assert (found["note"] == Note.NO_INTERVAL_SMALL_N) == (n <= 4)
     if interval:
         assert found["kendall_low"] < found["kendall"] < found["kendall_high"]
         z = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / math.sqrt(n - 3)
@@ -394,7 +395,8 @@ def test_perfect_order_has_no_interval(n):
     assert found["spearman"] == pytest.approx(-1)
     assert np.isnan(found["kendall_low"]) and np.isnan(found["kendall_high"])
     assert -1 < found["pearson_low"] < found["pearson"]
-    assert "no interval for kendall, spearman" in found["note"]
+    why = Note.PERFECT_CORRELATION if n < 8 else Note.RESAMPLES_DO_NOT_VARY
+    assert found["note"] == why.of("kendall", "spearman")
 
 
 # --- what is compared -----------------------------------------------------------------------
@@ -480,7 +482,7 @@ def test_reference_recipe():
     other = [row(*rng.normal(size=2), variant=f"v{i}", recipe="more") for i in range(4)]
     assert one(correlations(models(base + noisy), QUICK), comparison="b", scope="family")["n"] == 4
     mixed = one(correlations(models(other + noisy), QUICK), comparison="b", scope="family")
-    assert mixed["n"] == 8 and "recipes are mixed" in mixed["note"]
+    assert mixed["n"] == 8 and Note.RECIPES_MIXED in notes_of(mixed["note"])
 
 
 @pytest.mark.parametrize("column", ["collection", "dataset", "weightwatcher_version"])
@@ -638,7 +640,7 @@ def test_partial_p_is_that_of_refitted_partial_correlations():
 def test_size_is_constant_in_c():
     found = baselines.baselines(zoo(np.random.default_rng(0), families=2, seeds=1), QUICK)
     in_c = found[(found["comparison"] == "c") & (found["collection"] == "zoo")]
-    assert len(in_c) and in_c["note"].str.contains("size is constant").all()
+    assert len(in_c) and (in_c["note"] == Note.SIZE_CONSTANT).all()
     assert in_c["partial_pearson"].isna().all()
 
 
@@ -672,8 +674,8 @@ def test_random_effects_without_heterogeneity():
 def test_random_effects_leave_out_what_has_no_variance():
     found = meta.random_effects(groups_of([-1.0, 0.5, 0.3, -0.9, np.nan], [9, 9, 9, 3, 9]), 0.95)
     assert (found["k"], found["k_left_out"]) == (2, 3)
-    assert "1 with r = plus or minus 1 left out" in found["note"]
-    assert "no prediction interval" in found["note"] and "prediction_low" not in found
+    assert found["note"] == join(Note.TWO_GROUPS, Note.PERFECT_GROUPS_LEFT_OUT.of(1))
+    assert "prediction_low" not in found
     assert meta.random_effects(groups_of([0.5], [3]), 0.95)["k"] == 0
     assert "pearson_low" not in meta.random_effects(groups_of([0.5], [9]), 0.95)
 
@@ -762,7 +764,7 @@ def test_simpson_is_not_claimed_without_a_difference():
         claims.append(one(simpson.simpson(several(families), QUICK))["claimed"])
     assert sum(claims) <= 3
     few = one(simpson.simpson(several({f"f{i}": rng.normal(size=(2, 8)) for i in range(3)}), QUICK))
-    assert not few["claimed"] and "fewer than 5 families" in few["note"]
+    assert not few["claimed"] and few["note"] == Note.TOO_FEW_FAMILY_CORRELATIONS
 
 
 # --- what cannot be answered ----------------------------------------------------------------
@@ -777,14 +779,14 @@ def test_notes_say_why():
         return found["note"]
 
     nan = np.nan
-    assert note([1, 1, 1, 1], [1, 2, 3, 4]) == "metric constant"
-    assert note([1, 2, 3, 4], [5, 5, 5, 5]) == "quality constant"
-    assert note([1, 1, 1], [5, 5, 5]) == "metric and quality constant"
-    assert note([0.1 + 0.2, 0.3, 0.3], [1, 2, 3]) == "metric constant"  # rounding is no signal
-    assert note([1, 2], [1, 2]) == "fewer than 3 models"
-    assert note([nan, nan, nan], [1, 2, 3]) == "no model has all values"
-    assert note([1, 2, np.inf, 4], [1, 2, 3, nan]) == "fewer than 3 models"
-    assert note([1, 2, 3], [1, 2, 3], "absent") == "no model has all values"
+    assert note([1, 1, 1, 1], [1, 2, 3, 4]) == Note.METRIC_CONSTANT
+    assert note([1, 2, 3, 4], [5, 5, 5, 5]) == Note.QUALITY_CONSTANT
+    assert note([1, 1, 1], [5, 5, 5]) == join(Note.METRIC_CONSTANT, Note.QUALITY_CONSTANT)
+    assert note([0.1 + 0.2, 0.3, 0.3], [1, 2, 3]) == Note.METRIC_CONSTANT  # rounding is no signal
+    assert note([1, 2], [1, 2]) == Note.TOO_FEW_MODELS
+    assert note([nan, nan, nan], [1, 2, 3]) == Note.NO_VALUES
+    assert note([1, 2, np.inf, 4], [1, 2, 3, nan]) == Note.TOO_FEW_MODELS
+    assert note([1, 2, 3], [1, 2, 3], "absent") == Note.NO_VALUES
 
 
 def test_missing_values_are_left_out_and_counted():

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from atlas.terms.notes import Note, notes_of
+
 
 class Outcome(StrEnum):
     """What a comparison shows about metric and quality."""
@@ -29,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison's result: `p` is the corrected p value, `note` why nothing was computed."""
+    """One comparison's result: `p` is the corrected p value, `notes` are the row's."""
 
     outcome: Outcome
     n: int = 0
@@ -42,7 +44,7 @@ class Finding:
     p_recipes: float = math.nan
     detectable: float = math.nan
     level: float = 0.05
-    note: str = ""
+    notes: tuple[Note, ...] = ()
     corrected: bool = False
 
     @property
@@ -62,7 +64,7 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
     """
     level = level_of(confidence)
     if row is None:
-        return Finding(Outcome.NONE, level=level, note="the study has no models for it")
+        return Finding(Outcome.NONE, level=level, notes=(Note.NOT_IN_STUDY,))
     value = {
         name: _number(row.get(f"{kind}{part}"))
         for name, part in (
@@ -85,7 +87,7 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
         "p": p,
         "detectable": _number(row.get("detectable_pearson")),
         "level": level,
-        "note": str(row.get("note") or "") if row.get("note") == row.get("note") else "",
+        "notes": _notes(row),
         "corrected": math.isfinite(holm) or math.isfinite(bh),
     }
     tau, low, high = facts["tau"], facts["low"], facts["high"]
@@ -114,6 +116,11 @@ def _count(value: Any) -> int:
     return int(value) if math.isfinite(value) else 0
 
 
+def _notes(row: Mapping[str, Any]) -> tuple[Note, ...]:
+    note = row.get("note")
+    return notes_of(note) if isinstance(note, str) else ()
+
+
 @dataclass(frozen=True)
 class Beyond:
     """A metric beside the size-only baseline: the outcome is that of the partial correlation."""
@@ -124,23 +131,22 @@ class Beyond:
     partial: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
     """What a row of the baselines says: its interval alone decides, there is no p value for it."""
     if row is None:
-        return Beyond(Outcome.NONE, note="the study has no models for it")
+        return Beyond(Outcome.NONE, notes=(Note.NOT_IN_STUDY,))
     partial = _number(row.get("partial_kendall"))
     low, high = _number(row.get("partial_kendall_low")), _number(row.get("partial_kendall_high"))
-    note = row.get("note")
     facts: dict[str, Any] = {
         "tau": _number(row.get("kendall")),
         "tau_size": _number(row.get("kendall_size")),
         "partial": partial,
         "low": low,
         "high": high,
-        "note": note if isinstance(note, str) else "",
+        "notes": _notes(row),
     }
     if not math.isfinite(partial):
         return Beyond(Outcome.NONE, **facts)
@@ -160,7 +166,7 @@ class Effect:
     low: float = math.nan
     high: float = math.nan
     p: float = math.nan
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -179,15 +185,16 @@ def effect(
     1, there is no interval, and the value takes its place.
     """
     if row is None:
-        return Effect(Outcome.NONE, note="the study has no models for it")
+        return Effect(Outcome.NONE, notes=(Note.NOT_IN_STUDY,))
     value, low, high, p = (
         _number_again(row.get(f"{name}{end}")) for end in ("", "_low", "_high", "_p")
     )
-    facts: dict[str, Any] = {"value": value, "low": low, "high": high, "p": p}
-    facts["note"] = str(row.get("note") or "")
+    notes = _notes(row)
+    facts: dict[str, Any] = {"value": value, "low": low, "high": high, "p": p, "notes": notes}
     if not math.isfinite(value):
         return Effect(Outcome.NONE, **facts)
-    if "do not vary" in facts["note"] and "fewer than" not in facts["note"]:
+    few = Note.TOO_FEW_FAMILIES_WITH_PAIRS in notes
+    if Note.RESAMPLES_DO_NOT_VARY in notes and not few:
         low, high = (value if math.isnan(bound) else bound for bound in (low, high))
     if not (math.isfinite(low) and math.isfinite(high)):
         return Effect(Outcome.FEW, **facts)
