@@ -212,7 +212,7 @@ def test_tables_without_columns_are_tables_without_values(name):
         ("alternatives", "one family", "hollow: too few for an interval"),
         ("alternatives", "many collections", "1 more with fewer models not shown: timm"),
         ("explanations", "none", "correlations of the families: there are too few"),
-        ("explanations", "one family", "correlations of the families: fewer than 3 families"),
+        ("explanations", "one family", "correlations of the families: too few families"),
         ("explanations", "many collections", "3 more data sets with fewer families not shown"),
         ("shape", "none", "No model has both an alpha and that of noise"),
         ("shape", "many collections", "1 more data set with fewer variants not shown"),

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from helpers.explaining import FAMILIES, changed, drawn, of_models, of_shape, offsets, study, words
 
+from atlas.terms.notes import Note
+
 
 def test_shape_shows_variant_means_on_the_reference_recipe_and_the_untrained_hollow():
     figure = drawn("shape")
@@ -32,7 +34,7 @@ def test_shape_says_the_shares_of_the_table():
     assert "r² = 0.41 (n = 15) between all variants" in seen
     assert "r² = 0.62 (n = 5) between families, 0.07 (n = 15) within families" in seen
     assert "r² = 0.51 (n = 15) between all variants" in seen  # shuffled
-    table = of_shape().assign(r2=np.nan, slope=np.nan, note="fewer than 3 models")
+    table = of_shape().assign(r2=np.nan, slope=np.nan, note=Note.TOO_FEW_MODELS)
     seen = words(changed("shape", shape=table))
     assert seen.count("no r²: fewer than 3 models") == 2 and "least squares" not in seen
 

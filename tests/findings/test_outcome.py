@@ -6,6 +6,7 @@ import pytest
 from helpers.papers import row
 
 from atlas.findings.outcome import Outcome, effect, judge
+from atlas.terms.notes import Note
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from atlas.findings.outcome import Outcome, effect, judge
         (row(-1.0, None, None), Outcome.NEGATIVE),
         (row(1.0, None, None), Outcome.POSITIVE),
         (row(-1.0, None, None, p=0.1), Outcome.OPEN),
-        (row(None, None, None, None, note="fewer than 3 models"), Outcome.NONE),
+        (row(None, None, None, None, note=Note.TOO_FEW_MODELS), Outcome.NONE),
         (None, Outcome.NONE),
     ],
 )
@@ -38,7 +39,7 @@ def given(value, low, high, p="absent") -> dict[str, str]:
     return {key: "" if cell is None else str(cell) for key, cell in cells.items()}
 
 
-EQUAL = {"note": "no interval for x whose resamples do not vary"}
+EQUAL = {"note": Note.RESAMPLES_DO_NOT_VARY.of("x")}
 
 
 def test_findings_and_effects_are_decided_at_the_same_p_value():
@@ -65,7 +66,11 @@ def test_findings_and_effects_are_decided_at_the_same_p_value():
         (given(0.0, None, None, 0.01) | EQUAL, 0.5, Outcome.NEGATIVE),
         (given(1.0, None, None, 0.2) | EQUAL, 0.5, Outcome.OPEN),
         (given(1.0, None, None) | EQUAL, 0.5, Outcome.POSITIVE),
-        (given(1.0, None, None) | {"note": "fewer than 5 families"}, 0.5, Outcome.FEW),
+        (
+            given(1.0, None, None) | {"note": Note.TOO_FEW_FAMILIES_WITH_PAIRS.of("x")},
+            0.5,
+            Outcome.FEW,
+        ),
         (given(None, None, None, None), 0.5, Outcome.NONE),
         (None, 0.5, Outcome.NONE),
     ],

@@ -12,6 +12,7 @@ import pandas as pd
 
 from atlas.figures import style
 from atlas.terms import words as terms_words
+from atlas.terms.notes import Note
 from helpers.stages import draw
 
 NAMES = ("alternatives", "explanations", "shape", "traits")
@@ -54,14 +55,14 @@ def of_alternatives(collections: tuple[str, ...] = ("zoo",), effective: int = 40
                 row |= {"n": n // 2, "kendall_alpha": own + 0.15}
             if n < 8:
                 row |= dict.fromkeys(["kendall_low", "kendall_high"], np.nan)
-                row |= {"kendall_p_holm": 1.0, "note": "n < 8: no interval"}
+                row |= {"kendall_p_holm": 1.0, "note": Note.NO_DIFFERENCE_INTERVAL}
             if metric == "alpha_other_layers":
                 row |= {"kendall": own, "equal": n, "difference": 0.0}
                 row |= {"difference_low": 0.0, "difference_high": 0.0}
             if metric == "alpha_depthwise" or (metric == "hill" and comparison == "c"):
                 lost = [name for name in row if "kendall" in name or "difference" in name]
                 row |= dict.fromkeys(lost, np.nan)
-                row |= {"n": 0, "equal": 0, "note": "no model has all values"}
+                row |= {"n": 0, "equal": 0, "note": Note.NO_VALUES}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -83,7 +84,7 @@ def of_explanations(counts: tuple[tuple[str, int], ...] = (("zoo", 5),)) -> pd.D
                 row |= {"kind": "category", "eta2": rng.uniform(0, 0.6), "kendall_p": p}
                 row["kendall_p_bh"] = 0.01 if p < 0.001 else 0.2
                 if p != p:
-                    row |= {"eta2": np.nan, "note": "one category"}
+                    row |= {"eta2": np.nan, "note": Note.CANDIDATE_CONSTANT}
                 rows.append(row)
                 continue
             strong = {"evals_median": 0.62, "depthwise_share": -0.55, "D": 0.3}
@@ -100,7 +101,7 @@ def of_explanations(counts: tuple[tuple[str, int], ...] = (("zoo", 5),)) -> pd.D
                 row |= {"n": n - 2}
             if candidate in ("alpha_shuffled", "coverage"):
                 lost = [name for name in row if "kendall" in name or "left_out" in name]
-                row |= dict.fromkeys(lost, np.nan) | {"note": "constant: all values are equal"}
+                row |= dict.fromkeys(lost, np.nan) | {"note": Note.CANDIDATE_CONSTANT}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -174,7 +175,7 @@ def _nothing_known(table: pd.DataFrame) -> pd.DataFrame:
     """The same rows without any number; the notes say why."""
     numbers = [name for name in table if table[name].dtype.kind in "fi"]
     table = table.assign(**dict.fromkeys(numbers, np.nan))
-    return table.assign(note="fewer than 3 models") if "note" in table else table
+    return table.assign(note=Note.TOO_FEW_MODELS) if "note" in table else table
 
 
 @functools.cache
@@ -203,7 +204,7 @@ def study(kind: str) -> dict[str, pd.DataFrame]:
     }
     if kind == "one family":
         lost = ["kendall", "kendall_low", "kendall_high", "left_out_low", "left_out_high", "eta2"]
-        nothing = dict.fromkeys(lost, np.nan) | {"note": "fewer than 3 families"}
+        nothing = dict.fromkeys(lost, np.nan) | {"note": Note.TOO_FEW_FAMILIES}
         tables["explanations"] = tables["explanations"].assign(**nothing)
     return tables
 

@@ -18,6 +18,7 @@ from atlas.paper import contents
 from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import options as statistics_options
 from atlas.statistics import registry
+from atlas.terms.notes import Note
 from helpers.stages import compute
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,8 +270,8 @@ def answer(a, b=None, c=None, **more) -> Answer:
 MINUS, PLUS, OPEN = row(), row(0.5, 0.2, 0.7), row(-0.1, -0.5, 0.3, 0.6)
 
 
-def beyond(outcome: Outcome, note: str = "") -> Beyond:
-    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, note)
+def beyond(outcome: Outcome, *notes: Note) -> Beyond:
+    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, notes)
 
 
 def compose(given):

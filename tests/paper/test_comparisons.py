@@ -7,6 +7,7 @@ from helpers.papers import row
 from atlas.findings.outcome import judge
 from atlas.findings.results import Answer
 from atlas.paper import comparisons
+from atlas.terms.notes import Note
 
 
 def test_sentences_of_one_comparison_differ_by_outcome():
@@ -22,7 +23,7 @@ def test_sentences_of_one_comparison_differ_by_outcome():
     assert "recipes of all variants" in said(row(kendall_p_recipes=0.5))
     assert "0.60 or stronger" in said(row(p=0.2, detectable_pearson=0.6))
     assert "too few" in said(row(low=None, high=None, interval=""))
-    assert "fewer than 3 models" in said(row(None, note="fewer than 3 models"))
+    assert "fewer than 3 models" in said(row(None, note=Note.TOO_FEW_MODELS))
 
 
 def test_a_metric_without_an_expectation_is_not_measured_by_one():

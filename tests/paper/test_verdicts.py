@@ -12,6 +12,7 @@ from helpers.papers import MINUS, OPEN, PLUS, answer, beyond
 from atlas.findings.outcome import Beyond, Outcome, judge
 from atlas.paper import verdicts
 from atlas.terms import words as terms_words
+from atlas.terms.notes import Note
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_overall_verdict(answers, english, german):
 def test_advice_depends_on_size_and_controls():
     kept = {"a": beyond(Outcome.NEGATIVE)}
     alarm, quiet = [judge(MINUS, 0.95)], [judge(OPEN, 0.95)]
-    same_size = {"c": Beyond(Outcome.NONE, note="size is constant: it explains nothing here")}
+    same_size = {"c": Beyond(Outcome.NONE, notes=(Note.SIZE_CONSTANT,))}
 
     def said(given, controls) -> terms_words.Text:
         return verdicts.verdict_use([given], controls)

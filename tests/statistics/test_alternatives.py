@@ -18,6 +18,7 @@ from atlas.statistics.correlations import correlations
 from atlas.statistics.options import Options
 from atlas.statistics.shape import shape
 from atlas.statistics.traits import traits
+from atlas.terms.notes import Note
 
 
 def test_an_alternative_that_restores_the_relation_is_better():
@@ -87,7 +88,7 @@ def test_alternatives_equal_to_alpha():
         assert np.isnan(
             same[["difference_low", "difference_high", "kendall_p_holm"]].tolist()
         ).all()
-        assert same["note"] == "equal to alpha in all models"
+        assert same["note"] == Note.EQUAL_TO_ALPHA
         assert same["kendall_low"] < same["kendall"] < same["kendall_high"]
         other = one(rows, metric="alpha_enough")
         assert other["equal"] == 10 and other["difference_low"] < other["difference_high"]
@@ -138,7 +139,8 @@ def test_intervals_of_alternatives_by_number(n, interval):
     assert row["interval"] == interval
     assert np.isfinite(row["kendall_low"]) == bool(interval)
     assert np.isfinite(row["difference_low"]) == (interval == "bca")
-    assert ("no interval" in row["note"]) == (interval != "bca")
+    expected = {"": Note.NO_INTERVAL_SMALL_N, "fisher-z": Note.NO_DIFFERENCE_INTERVAL, "bca": ""}
+    assert row["note"] == expected[interval]
     assert np.isfinite(row["difference"]) and 0 < row["kendall_p"] <= 1
 
 

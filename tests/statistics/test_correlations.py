@@ -15,6 +15,7 @@ from atlas.statistics import permutation
 from atlas.statistics.correlations import correlations
 from atlas.statistics.options import Options
 from atlas.terms import keys
+from atlas.terms.notes import Note, notes_of
 
 
 def test_comparisons_of_a_zoo():
@@ -97,7 +98,7 @@ def test_reference_recipe():
     other = [row(*rng.normal(size=2), variant=f"v{i}", recipe="more") for i in range(4)]
     assert one(correlations(models(base + noisy), QUICK), comparison="b", scope="family")["n"] == 4
     mixed = one(correlations(models(other + noisy), QUICK), comparison="b", scope="family")
-    assert mixed["n"] == 8 and "recipes are mixed" in mixed["note"]
+    assert mixed["n"] == 8 and Note.RECIPES_MIXED in notes_of(mixed["note"])
 
 
 @pytest.mark.parametrize("column", ["collection", "dataset", "weightwatcher_version"])

@@ -24,6 +24,7 @@ from atlas.statistics.shape import shape
 from atlas.statistics.traits import traits
 from atlas.terms import keys as terms_keys
 from atlas.terms.keys import TEXT
+from atlas.terms.notes import Note, notes_of
 
 
 def explained(table: pd.DataFrame, options: Options = QUICK) -> pd.DataFrame:
@@ -182,7 +183,7 @@ def test_a_recipe_that_decides_is_found():
     row = one(found, candidate="recipe", level="family", comparison="b")
     assert row["kind"] == "category" and row["eta2"] > 0.8 and row["kendall_p"] < 0.01
     assert np.isnan(row["kendall"])
-    assert "recipes are mixed" in row["note"]
+    assert Note.RECIPES_MIXED in notes_of(row["note"])
     assert not found["candidate"].isin(["dataset", "weightwatcher_version"]).any()
 
 
@@ -311,19 +312,19 @@ def test_notes_say_why():
         found = explained(table, ROUGH)
         return one(found, level=level, comparison="b", candidate=candidate)["note"]
 
-    assert note(edge(12, 2)) == "fewer than 3 families"
-    assert note(edge(12, 2), "variant") == "fewer than 3 families: neither p nor interval"
-    assert note(edge(16, 4)) == "fewer than 5 families: no interval"
-    assert note(edge(20, 5, D=0.1)) == "candidate constant"
+    assert note(edge(12, 2)) == Note.TOO_FEW_FAMILIES
+    assert note(edge(12, 2), "variant") == Note.TOO_FEW_FAMILIES_FOR_P
+    assert note(edge(16, 4)) == Note.NO_INTERVAL_SMALL_N
+    assert note(edge(20, 5, D=0.1)) == Note.CANDIDATE_CONSTANT
     assert note(edge(12, 3, alpha=np.arange(12.0), quality=np.arange(12.0))) == (
-        "correlation constant"
+        Note.CORRELATION_CONSTANT
     )
     constant = shape(edge(20, 5, alpha_shuffled=4.0), ROUGH)
-    assert one(constant, level="variants")["note"] == "null constant"
+    assert one(constant, level="variants")["note"] == Note.NULL_CONSTANT
     few = one(shape(edge(8, 4), ROUGH), level="families")
-    assert few["note"] == "n <= 4: no interval"
+    assert few["note"] == Note.NO_INTERVAL_SMALL_N
     flat = alternatives(edge(20, 5, alpha=4.0), ROUGH).query("metric == 'hill'")
-    assert set(flat["note"]) == {"alpha constant: no difference"}
+    assert set(flat["note"]) == {Note.ALPHA_CONSTANT}
     assert flat["kendall"].notna().all() and flat["difference"].isna().all()
 
 

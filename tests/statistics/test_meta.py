@@ -14,6 +14,7 @@ from scipy import stats
 
 from atlas.statistics.correlations import correlations
 from atlas.statistics.meta import meta, random_effects
+from atlas.terms.notes import Note, join
 
 
 def groups_of(r: list[float], units: list[int]) -> pd.DataFrame:
@@ -46,8 +47,8 @@ def test_random_effects_without_heterogeneity():
 def test_random_effects_leave_out_what_has_no_variance():
     found = random_effects(groups_of([-1.0, 0.5, 0.3, -0.9, np.nan], [9, 9, 9, 3, 9]), 0.95)
     assert (found["k"], found["k_left_out"]) == (2, 3)
-    assert "1 with r = plus or minus 1 left out" in found["note"]
-    assert "no prediction interval" in found["note"] and "prediction_low" not in found
+    assert found["note"] == join(Note.TWO_GROUPS, Note.PERFECT_GROUPS_LEFT_OUT.of(1))
+    assert "prediction_low" not in found
     assert random_effects(groups_of([0.5], [3]), 0.95)["k"] == 0
     assert "pearson_low" not in random_effects(groups_of([0.5], [9]), 0.95)
 

@@ -6,6 +6,7 @@ import pytest
 
 from atlas.statistics import mixed
 from atlas.statistics.options import Options
+from atlas.terms.notes import Note
 
 OPTIONS = Options(metrics=("alpha",), permutations=99, bootstrap=99)
 
@@ -106,23 +107,26 @@ def test_seeds_are_replicates():
 def test_size_that_is_collinear_is_left_out_and_named():
     table = models(np.random.default_rng(7), -1, 0, parameters=1e6)
     found = row(mixed.mixed(table, OPTIONS), adjusted=True)
-    assert found["note"] == "not held fixed: size" and np.isfinite(found["within"])
+    assert found["note"] == Note.NOT_HELD_FIXED.of("size") and np.isfinite(found["within"])
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("change", "note"),
     [
-        (lambda t: t[t["family"] < "f03"], "fewer than 5 groups"),
-        (lambda t: t.assign(quality=70.0), "quality constant"),
-        (lambda t: t.assign(alpha=3.0), "metric constant"),
-        (lambda t: t.assign(alpha=np.nan), "fewer than 5 groups"),
-        (lambda t: t.assign(alpha=t.groupby("family")["alpha"].transform("mean")), "vary both"),
+        (lambda t: t[t["family"] < "f03"], Note.TOO_FEW_FOR_MIXED_MODEL),
+        (lambda t: t.assign(quality=70.0), Note.QUALITY_CONSTANT),
+        (lambda t: t.assign(alpha=3.0), Note.METRIC_CONSTANT),
+        (lambda t: t.assign(alpha=np.nan), Note.TOO_FEW_FOR_MIXED_MODEL),
+        (
+            lambda t: t.assign(alpha=t.groupby("family")["alpha"].transform("mean")),
+            Note.NOT_WITHIN_AND_BETWEEN,
+        ),
     ],
 )
 def test_what_cannot_be_fitted_says_why(change, note):
     found = row(mixed.mixed(change(models(np.random.default_rng(8), 0, 0)), OPTIONS))
-    assert note in found["note"] and np.isnan(found["within"])
+    assert found["note"] == note and np.isnan(found["within"])
 
 
 def test_the_order_of_rows_means_nothing():

@@ -15,6 +15,7 @@ from atlas.statistics.models import prepare
 from atlas.statistics.options import Options
 from atlas.statistics.pairs import PAIRS, pairs
 from atlas.statistics.permutation import EXACT_LIMIT
+from atlas.terms.notes import Note, join, notes_of
 
 QUICK = Options(metrics=("alpha",), permutations=299, bootstrap=299)
 
@@ -92,7 +93,7 @@ def test_perfect_order():
     assert found["gain"] == pytest.approx(np.mean(differences) / 2)
     assert found["concordance_p"] == 2 / math.factorial(5)
     assert math.isnan(found["concordance_low"]), "no resample differs from 1"
-    assert found["note"] == "no interval for concordance whose resamples do not vary"
+    assert found["note"] == Note.RESAMPLES_DO_NOT_VARY.of("concordance")
     assert 0 < found["gain_low"] < found["gain"] < found["gain_high"]
 
     assert answer(grid(-alpha, quality))["concordance"] == 0
@@ -226,7 +227,7 @@ def test_more_than_8_recipes_are_exchanged_at_random():
 def test_too_few_rearrangements_are_named():
     found = answer(grid([[1, 2, 3]], [[3, 2, 1]]))
     assert found["concordance_p"] == 2 / 6
-    assert "too few rearrangements for a small p" in found["note"]
+    assert Note.TOO_FEW_REARRANGEMENTS in notes_of(found["note"])
 
 
 def studies(
@@ -314,7 +315,7 @@ def test_intervals_need_5_recipes_and_10_pairs(shape, given):
     for name in ("concordance", "gain"):
         assert math.isfinite(found[f"{name}_low"]) == given
         assert math.isfinite(found[name])
-    assert ("fewer than 5 recipes or 10 pairs: no interval" in found["note"]) != given
+    assert (Note.TOO_FEW_PAIRS in notes_of(found["note"])) != given
 
 
 def test_few_pairs_of_many_recipes_have_no_interval():
@@ -324,7 +325,7 @@ def test_few_pairs_of_many_recipes_have_no_interval():
     assert math.isfinite(answer(table)["concordance_low"])
     found = answer(table[table["variant"] != "v9"])
     assert (found["recipes"], found["pairs"]) == (18, 9)
-    assert math.isnan(found["concordance_low"]) and "no interval" in found["note"]
+    assert math.isnan(found["concordance_low"]) and found["note"] == Note.TOO_FEW_PAIRS
 
 
 def test_confidence_widens_the_interval():
@@ -348,9 +349,9 @@ def test_columns_and_keys():
     assert set(found["metric"]) == {"alpha", "stable_rank", "log_parameters"}
     assert found.equals(found.sort_values(keys, ignore_index=True))
     absent = found[found["metric"] == "stable_rank"]
-    assert set(absent["note"]) == {"no model has all values"}
+    assert set(absent["note"]) == {Note.NO_VALUES}
     size = one(found, metric="log_parameters")
-    assert size["note"] == "metric constant within variants" and size["pairs"] == 30
+    assert size["note"] == Note.METRIC_CONSTANT_WITHIN_VARIANTS and size["pairs"] == 30
 
 
 def test_treatments():
@@ -423,13 +424,22 @@ def test_order_of_rows_does_not_matter():
 @pytest.mark.parametrize(
     ("table", "note"),
     [
-        (grid([[1, 1, 1], [2, 2, 2]], [[1, 2, 3], [1, 2, 3]]), "metric constant within variants"),
-        (grid([[1, 2, 3], [1, 2, 3]], [[1, 1, 1], [2, 2, 2]]), "quality constant within variants"),
-        (grid([[1, 1]], [[2, 2]]), "metric and quality constant within variants"),
-        (grid([[np.nan] * 3], [[1, 2, 3]]), "no model has all values"),
-        (grid([[1, 2, np.inf]], [[np.nan, np.nan, 1]]), "no model has all values"),
-        (grid([[1, 2, 3]], [[1, np.nan, np.nan]]), "no two recipes of one variant"),
-        (grid([[1, np.nan], [1, np.nan]], [[1, 2], [2, 1]]), "no two recipes of one variant"),
+        (
+            grid([[1, 1, 1], [2, 2, 2]], [[1, 2, 3], [1, 2, 3]]),
+            Note.METRIC_CONSTANT_WITHIN_VARIANTS,
+        ),
+        (
+            grid([[1, 2, 3], [1, 2, 3]], [[1, 1, 1], [2, 2, 2]]),
+            Note.QUALITY_CONSTANT_WITHIN_VARIANTS,
+        ),
+        (
+            grid([[1, 1]], [[2, 2]]),
+            join(Note.METRIC_CONSTANT_WITHIN_VARIANTS, Note.QUALITY_CONSTANT_WITHIN_VARIANTS),
+        ),
+        (grid([[np.nan] * 3], [[1, 2, 3]]), Note.NO_VALUES),
+        (grid([[1, 2, np.inf]], [[np.nan, np.nan, 1]]), Note.NO_VALUES),
+        (grid([[1, 2, 3]], [[1, np.nan, np.nan]]), Note.NO_TWO_RECIPES),
+        (grid([[1, np.nan], [1, np.nan]], [[1, 2], [2, 1]]), Note.NO_TWO_RECIPES),
     ],
 )
 def test_what_cannot_be_answered_is_said(table, note):

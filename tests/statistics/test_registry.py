@@ -18,6 +18,7 @@ from atlas.statistics import describe
 from atlas.statistics.correlations import correlations
 from atlas.statistics.options import Options
 from atlas.statistics.registry import TABLES, module_of
+from atlas.terms.notes import Note, join
 from compute_statistics import compute_statistics
 
 ONLY_CORRELATIONS = list(describe.KINDS)
@@ -46,14 +47,14 @@ def test_notes_say_why():
         return found["note"]
 
     nan = np.nan
-    assert note([1, 1, 1, 1], [1, 2, 3, 4]) == "metric constant"
-    assert note([1, 2, 3, 4], [5, 5, 5, 5]) == "quality constant"
-    assert note([1, 1, 1], [5, 5, 5]) == "metric and quality constant"
-    assert note([0.1 + 0.2, 0.3, 0.3], [1, 2, 3]) == "metric constant"  # rounding is no signal
-    assert note([1, 2], [1, 2]) == "fewer than 3 models"
-    assert note([nan, nan, nan], [1, 2, 3]) == "no model has all values"
-    assert note([1, 2, np.inf, 4], [1, 2, 3, nan]) == "fewer than 3 models"
-    assert note([1, 2, 3], [1, 2, 3], "absent") == "no model has all values"
+    assert note([1, 1, 1, 1], [1, 2, 3, 4]) == Note.METRIC_CONSTANT
+    assert note([1, 2, 3, 4], [5, 5, 5, 5]) == Note.QUALITY_CONSTANT
+    assert note([1, 1, 1], [5, 5, 5]) == join(Note.METRIC_CONSTANT, Note.QUALITY_CONSTANT)
+    assert note([0.1 + 0.2, 0.3, 0.3], [1, 2, 3]) == Note.METRIC_CONSTANT  # rounding is no signal
+    assert note([1, 2], [1, 2]) == Note.TOO_FEW_MODELS
+    assert note([nan, nan, nan], [1, 2, 3]) == Note.NO_VALUES
+    assert note([1, 2, np.inf, 4], [1, 2, 3, nan]) == Note.TOO_FEW_MODELS
+    assert note([1, 2, 3], [1, 2, 3], "absent") == Note.NO_VALUES
 
 
 def test_missing_values_are_left_out_and_counted():

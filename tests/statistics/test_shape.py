@@ -13,6 +13,7 @@ from scipy import stats
 from atlas.statistics import shape as statistics_shape
 from atlas.statistics.options import Options
 from atlas.statistics.shape import shape
+from atlas.terms.notes import Note
 
 
 def test_the_share_of_the_null_is_recovered():
@@ -95,4 +96,4 @@ def test_controls_are_in_shape_with_all_their_models():
     assert found.groupby("collection")["n"].agg(list).to_dict() == {
         name: [3, 9, 9] * 2 for name in ("zoo", "zoo-untrained")
     }
-    assert not found["note"].str.contains("recipes are mixed").any()
+    assert not found["note"].str.contains(Note.RECIPES_MIXED).any()

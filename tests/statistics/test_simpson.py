@@ -13,6 +13,7 @@ from helpers.simulated import FAST, paradox, tau
 
 from atlas.statistics.correlations import correlations
 from atlas.statistics.simpson import simpson
+from atlas.terms.notes import Note
 
 
 def simpson_table(within: float, between: float, seed: int = 16) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def test_simpson_is_not_claimed_without_a_difference():
         claims.append(one(simpson(several(families), QUICK))["claimed"])
     assert sum(claims) <= 3
     few = one(simpson(several({f"f{i}": rng.normal(size=(2, 8)) for i in range(3)}), QUICK))
-    assert not few["claimed"] and "fewer than 5 families" in few["note"]
+    assert not few["claimed"] and few["note"] == Note.TOO_FEW_FAMILY_CORRELATIONS
 
 
 def test_the_paradox_is_measured():

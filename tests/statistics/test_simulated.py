@@ -25,6 +25,7 @@ from atlas.statistics.meta import meta
 from atlas.statistics.models import prepare
 from atlas.statistics.options import Options
 from atlas.statistics.simpson import simpson
+from atlas.terms.notes import Note
 
 BOUNDS = [f"{kind}_{end}" for kind in KINDS for end in ("low", "high")]
 P_VALUES = [f"{kind}_p" for kind in KINDS]
@@ -156,7 +157,7 @@ def test_each_small_number_through_every_table(n):
     assert (rows["kendall_p"] >= 2 / math.factorial(n) - 1e-12).all()
     assert (rows["kendall_p_holm"] >= rows["kendall_p"]).all()
     assert (rows["interval"] == {3: "", 4: "", 8: "bca"}.get(n, "fisher-z")).all()
-    assert (rows["note"] == "n <= 4: feeds the meta-analysis only").all() == (n <= 4)
+    assert (rows["note"] == Note.NO_INTERVAL_SMALL_N).all() == (n <= 4)
     assert rows["detectable_pearson"].notna().all() == (n >= 5)
     assert (rows["detectable_pearson"].dropna() < 1).all()
     plain = rows[rows["kendall"].abs() < 1]
@@ -173,9 +174,7 @@ def test_each_small_number_through_every_table(n):
     beyond = beyond[(beyond["scope"] == "family") & (beyond["treatment"] == "dropped")]
     partial = beyond[["partial_pearson", "partial_pearson_p", "added_r2"]]
     assert partial.notna().all(axis=None) == (n >= 4)
-    assert (beyond["note"] == "fewer than 4 independent units: no partial correlation").all() == (
-        n < 4
-    )
+    assert (beyond["note"] == Note.TOO_FEW_UNITS_FOR_PARTIAL).all() == (n < 4)
     bounds = [
         f"{name}_{end}" for name in ("partial_pearson", "added_r2") for end in ("low", "high")
     ]
@@ -208,7 +207,7 @@ def test_one_model_has_a_row_and_a_reason_everywhere():
         assert len(rows) and (rows["note"] != "").all(), name
         estimates = [c for c in rows if c in (*KINDS, *P_VALUES, "pearson_low", "difference")]
         assert rows[estimates].isna().all(axis=None), name
-    assert one(found, scope="family")["note"] == "fewer than 3 models"
+    assert one(found, scope="family")["note"] == Note.TOO_FEW_MODELS
     untrained = pd.concat([table, table_of([4.0], [60.0], collection="u", model="u")])
     relations = controls(untrained, options)
     assert set(relations["relation"]) == {"own", "untrained", "trained"}
@@ -219,16 +218,16 @@ def test_one_family_answers_b_and_says_why_not_a():
     rng = np.random.default_rng(5)
     table = table_of(*normal(rng, 12, -0.8), parameters=10 ** rng.uniform(5, 7, 12))
     found = correlations(table, FAST)
-    assert one(found, scope="pooled")["note"] == "one family: no comparison between architectures"
-    assert one(found, comparison="b", scope="within")["note"].startswith("fewer than two groups")
+    assert one(found, scope="pooled")["note"] == Note.ONE_FAMILY
+    assert one(found, comparison="b", scope="within")["note"] == Note.TOO_FEW_GROUPS
     assert one(found, scope="family")["kendall_p"] < 0.05
     assert one(found, scope="family")["pearson_high"] < 0
-    assert one(between_families(table, FAST))["note"] == "fewer than 3 models"
+    assert one(between_families(table, FAST))["note"] == Note.TOO_FEW_MODELS
     whole = one(meta(table, found, FAST))
-    assert whole["k"] == 1 and "one group: no interval" in whole["note"]
+    assert whole["k"] == 1 and whole["note"] == Note.ONE_GROUP
     assert whole["pearson"] == pytest.approx(one(found, scope="family")["pearson"])
     assert whole["mean_r"] == pytest.approx(whole["pearson"]) and whole["mean_r_p"] < 0.05
-    assert one(simpson(table, FAST))["note"] == "one family: no comparison between architectures"
+    assert one(simpson(table, FAST))["note"] == Note.ONE_FAMILY
 
 
 def test_ties_everywhere():
@@ -279,7 +278,9 @@ def test_a_constant_family_silences_itself_alone():
     found = correlations(table, FAST)
     rows = found[(found["scope"] == "family") & (found["treatment"] == "dropped")]
     rows = rows[rows["metric"] == "alpha"].set_index("family")
-    assert rows["note"]["f05"] == "metric constant" and rows["note"]["f06"] == "quality constant"
+    assert (
+        rows["note"]["f05"] == Note.METRIC_CONSTANT and rows["note"]["f06"] == Note.QUALITY_CONSTANT
+    )
     assert (
         rows.loc[["f05", "f06"], [*KINDS, *P_VALUES, "slope", "kendall_p_holm"]]
         .isna()

@@ -13,6 +13,7 @@ from atlas.statistics import taus as statistics_taus
 from atlas.statistics import traits as statistics_traits
 from atlas.statistics.bootstrap import weighted_correlations
 from atlas.statistics.sample import Sample
+from atlas.terms.notes import Note
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -40,7 +41,7 @@ def test_left_out_by_hand():
         (min(by_hand), max(by_hand))
     )
     assert row["left_out_high"] > 0.7 > row["kendall"]
-    assert row["note"] == "fewer than 5 families: no interval" and np.isfinite(row["kendall_p"])
+    assert row["note"] == Note.NO_INTERVAL_SMALL_N and np.isfinite(row["kendall_p"])
 
 
 def test_attributed_parts_average_to_kendalls_tau():

@@ -75,7 +75,7 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     table["differs"] = differs & ~table["same"]
     parts = [(key, rows) for key, rows in quality_parts(table, ask) if rows["known"].any()]
     if not parts:
-        note = common_note(table)
+        note = common_note(table["note"])
         text = "No other way to compute alpha could be set against quality"
         return figure_without(look.wide_mm, f"{text}: {note or 'there are no values'}.")
     blocks = []
@@ -131,7 +131,7 @@ def _alternatives_panel(
     """One comparison of one part; whether any row has fewer models than alpha's own."""
     known = table[table["known"]]
     if known.empty:
-        write_over(ax, common_note(table) or "nothing to compare")
+        write_over(ax, common_note(table["note"]) or "nothing to compare")
         return False
     keys = [row.key for row in rows]
     order = known.assign(place=known["metric"].map(keys.index)).sort_values("place")

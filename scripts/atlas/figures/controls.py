@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter
 
 from atlas.figures.data import Ask, Part, parts_of, row_with, tidy_estimates, tidy_models
+from atlas.figures.forests import common_note
 from atlas.figures.marks import (
     MAX_LEGEND,
     NARROW_SHARE,
@@ -140,9 +141,8 @@ def _control_dots(
                 marks = {"markersize": 3.2, "markerfacecolor": face, "markeredgewidth": 0.8}
                 ax.plot(row["kendall"], y + up, marker="o", color=c, **marks)
         if len(ax.lines) == 0:
-            notes = rows.loc[(rows["scope"] == scope) & (rows["note"] != ""), "note"]
-            why = f": {notes.iloc[0]}" if len(notes) else ""
-            lines = textwrap.fill(f"no τ{why}", 20)
+            why = common_note(rows.loc[rows["scope"] == scope, "note"])
+            lines = textwrap.fill(f"no τ: {why}" if why else "no τ", 20)
             where = {"transform": ax.transAxes, "ha": "center", "va": "center"}
             ax.text(0.5, 0.5, lines, size=LEAST, color=GREY, **where)
         else:

@@ -91,7 +91,7 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     table["decided"] = decided_rows(table, "kendall_p_bh", ask)
     parts = [(key, rows) for key, rows in quality_parts(table, ask) if rows["known"].any()]
     if not parts:
-        note = common_note(table)
+        note = common_note(table["note"])
         text = "Nothing could be set against the correlations of the families"
         return figure_without(look.wide_mm, f"{text}: {note or 'there are too few'}.")
     parts.sort(key=lambda part: -_most(part[1]))
@@ -170,7 +170,7 @@ def _explanations_panel(
     """One level of one part; whether any row has a smaller n than the panel's `most`."""
     known = table[table["known"]]
     if known.empty:
-        write_over(ax, common_note(table) or "nothing to compare")
+        write_over(ax, common_note(table["note"]) or "nothing to compare")
         return False
     smaller = False
     for y, name in enumerate(rows):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import textwrap
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from atlas.figures.data import ESTIMATE_TEXT, Ask, row_with, tidy_estimates
+from atlas.figures.forests import common_note, why_not
 from atlas.figures.marks import (
     FOREST,
     FOREST_SHARE,
@@ -52,8 +51,8 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     rows, left_out = _forest_rows(chosen, quality, tallest(look, look.width_mm, FOREST_SHARE))
     known = [row for kind, _, row in rows if kind == "row" and math.isfinite(row["kendall"])]
     if not known:
-        notes = [row["note"] for kind, _, row in rows if kind == "row" and row["note"]]
-        why = f": {max(sorted(set(notes)), key=notes.count)}" if notes else ""
+        why = common_note(row["note"] for kind, _, row in rows if kind == "row")
+        why = f": {why}" if why else ""
         text = f"No correlation of {metric} with {quality} could be computed{why}."
         return figure_without(look.width_mm, text)
     height = _forest_height(rows)
@@ -96,11 +95,10 @@ def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
             ax.plot(size["kendall"], y, **_SIZE_MARK)
         value = row["kendall"]
         if not math.isfinite(value):
-            note = textwrap.shorten(re.split(r";|:| \(", row["note"])[0], 38, placeholder=" …")
             ax.text(
                 -1,
                 y,
-                note or "not computed",
+                why_not(row, 38),
                 size=LEAST,
                 color=GREY,
                 va="center",

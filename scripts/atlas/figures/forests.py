@@ -27,7 +27,8 @@ from atlas.figures.style import BESIDE_MM, GREY, INK, LEAST, PALE, SMALL, Look, 
 from atlas.findings.outcome import decided, level_of
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import PARTITION
-from atlas.terms.words import metric_label, quality_label
+from atlas.terms.notes import notes_of
+from atlas.terms.words import NOTE_LABELS, metric_label, quality_label
 
 RAW = ("evals_median", "aspect_median", "log_parameters", "D", "outside_share", "rank_loss_share")
 
@@ -270,15 +271,15 @@ def draw_estimate(ax: Axes, y: float, row: Mapping[str, Any], colour: str) -> No
 
 
 def why_not(row: Mapping[str, Any], length: int = 30) -> str:
-    """A row's note, short."""
-    note = re.split(r";|:| \(", row["note"])[0]
-    return textwrap.shorten(note, length, placeholder=" …") or "not computed"
+    """A row's first note in words, short."""
+    label = NOTE_LABELS[notes_of(row["note"])[0]] if row["note"] else "not computed"
+    return textwrap.shorten(label, length, placeholder=" …")
 
 
-def common_note(table: pd.DataFrame) -> str:
-    """The note that most rows have, or nothing."""
-    notes = [note for note in table["note"] if note]
-    return max(sorted(set(notes)), key=notes.count) if notes else ""
+def common_note(notes: Iterable[str]) -> str:
+    """What most of the rows' notes say in words, or nothing."""
+    labels = ["; ".join(NOTE_LABELS[n] for n in notes_of(note)) for note in notes if note]
+    return max(sorted(set(labels)), key=labels.count) if labels else ""
 
 
 def decision_handles(rows: pd.DataFrame, decided: str, ask: Ask) -> list[Line2D]:

@@ -209,7 +209,7 @@ def _shared(rows: pd.DataFrame) -> str:
         value = math.nan if row is None else row["r2"]
         texts[level] = f"{number(value)} (n = {compact(row['n'])})" if value == value else ""
     if not any(texts.values()):
-        return f"no r²: {common_note(rows) or 'not computed'}"
+        return f"no r²: {common_note(rows['note']) or 'not computed'}"
     lines = [f"r² = {texts['variants'] or 'not computed'} between all variants"]
     second = [f"{texts['families']} between families"] if texts["families"] else []
     second += [f"{texts['within']} within families"] if texts["within"] else []

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from atlas.terms.notes import Note, notes_of
+
 
 class Outcome(StrEnum):
     """What a comparison shows about metric and quality."""
@@ -29,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison's result: `p` is the corrected p value, `note` why nothing was computed."""
+    """One comparison's result: `p` is the corrected p value, `notes` are the row's."""
 
     outcome: Outcome
     n: int = 0
@@ -42,7 +44,7 @@ class Finding:
     p_recipes: float = math.nan
     detectable: float = math.nan
     level: float = 0.05
-    note: str = ""
+    notes: tuple[Note, ...] = ()
     corrected: bool = False
 
     @property
@@ -85,7 +87,7 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
     """
     level = level_of(confidence)
     if row is None:
-        return Finding(Outcome.NONE, level=level, note="the study has no models for it")
+        return Finding(Outcome.NONE, level=level, notes=(Note.NOT_IN_STUDY,))
     tau, low, high, raw, holm, bh, recipes = (
         _number(row.get(f"{kind}{part}"))
         for part in ("", "_low", "_high", "_p", "_p_holm", "_p_bh", "_p_recipes")
@@ -107,7 +109,7 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
         p_recipes=recipes,
         detectable=_number(row.get("detectable_pearson")),
         level=level,
-        note=_text(row.get("note")),
+        notes=_notes(row),
         corrected=math.isfinite(holm) or math.isfinite(bh),
     )
 
@@ -124,8 +126,9 @@ def _count(value: Any) -> int:
     return int(value) if math.isfinite(value) else 0
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _notes(row: Mapping[str, Any]) -> tuple[Note, ...]:
+    note = row.get("note")
+    return notes_of(note) if isinstance(note, str) else ()
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,13 @@ class Beyond:
     partial: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
     """What a row of the baselines says: its interval alone decides, there is no p value for it."""
     if row is None:
-        return Beyond(Outcome.NONE, note="the study has no models for it")
+        return Beyond(Outcome.NONE, notes=(Note.NOT_IN_STUDY,))
     partial, low, high = (
         _number(row.get(f"partial_kendall{end}")) for end in ("", "_low", "_high")
     )
@@ -155,7 +158,7 @@ def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
         partial=partial,
         low=low,
         high=high,
-        note=_text(row.get("note")),
+        notes=_notes(row),
     )
 
 
@@ -168,7 +171,7 @@ class Effect:
     low: float = math.nan
     high: float = math.nan
     p: float = math.nan
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -187,12 +190,12 @@ def effect(
     1, there is no interval, and the value takes its place.
     """
     if row is None:
-        return Effect(Outcome.NONE, note="the study has no models for it")
+        return Effect(Outcome.NONE, notes=(Note.NOT_IN_STUDY,))
     value, low, high, p = (_number(row.get(f"{name}{end}")) for end in ("", "_low", "_high", "_p"))
-    note = _text(row.get("note"))
+    notes = _notes(row)
     bounds = (low, high)
-    if "do not vary" in note and "fewer than" not in note:
+    if Note.RESAMPLES_DO_NOT_VARY in notes and Note.TOO_FEW_FAMILIES_WITH_PAIRS not in notes:
         bounds = tuple(value if math.isnan(bound) else bound for bound in bounds)
     tested = p if f"{name}_p" in row else 0.0
     found = _outcome(value, *bounds, tested, level_of(confidence), null)
-    return Effect(found, value=value, low=low, high=high, p=p, note=note)
+    return Effect(found, value=value, low=low, high=high, p=p, notes=notes)

@@ -19,6 +19,7 @@ import pandas as pd
 from atlas.findings.outcome import Beyond, Finding, judge, judge_beyond
 from atlas.tables.parts import Partition, partition_of, primary_quality
 from atlas.terms.keys import SCOPES
+from atlas.terms.notes import Note
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ class Results:
             row = self.row("correlations", partition, comparison, treatment=treatment)
             found = judge(row, self.confidence)
             if row is None and comparison == "c":
-                found = dataclasses.replace(found, note="no variant has several models")
+                found = dataclasses.replace(found, notes=(Note.ONE_MODEL_PER_VARIANT,))
             return found
 
         meta = self.one("meta", partition, comparison="b")

@@ -6,6 +6,7 @@ from atlas.findings.outcome import Outcome, judge
 from atlas.findings.results import Cells, Results, value
 from atlas.paper.markdown import MISSING, escape, estimate, integer, number, p_value, percent
 from atlas.tables.parts import partition_of
+from atlas.terms.notes import Note, notes_of
 
 
 def share(part: int, whole: int) -> str:
@@ -52,7 +53,7 @@ def _n_cell(row: Cells | None) -> str:
     if row is None or n is None:
         return MISSING
     text = integer(n) if units in (n, None) else f"{integer(n)} ({integer(units)})"
-    return text + FEW_MARK * ("feeds the meta-analysis only" in row["note"])
+    return text + FEW_MARK * (Note.NO_INTERVAL_SMALL_N in notes_of(row["note"]))
 
 
 def baseline_cells(row: Cells | None) -> list[str]:

@@ -42,6 +42,7 @@ from atlas.paper.notes import reason
 from atlas.tables.parts import Partition
 from atlas.terms import words as terms_words
 from atlas.terms.keys import POWER, SCOPES, TREATMENTS
+from atlas.terms.notes import Note
 from atlas.terms.words import LEADS, Text, better, metric_of
 
 
@@ -50,7 +51,7 @@ def result(finding: Finding, who: str, metric: str, quality: str, confidence: fl
     name = metric_of(metric)
     good = better(quality).en
     if finding.outcome is Outcome.NONE:
-        return f"This comparison cannot be made {who}: {reason(finding.note)}."
+        return f"This comparison cannot be made {who}: {reason(finding.notes)}."
     if finding.outcome is Outcome.FEW:
         return (
             f"{first(who)}, {equation('τ', finding.tau)} over {models_of(finding)}. "
@@ -209,7 +210,7 @@ def _sentences(study: Results, partition: Partition, answer: Answer, comparison:
 
 
 def _constant_size(beyond: Beyond) -> bool:
-    return beyond.note.startswith("size is constant")
+    return Note.SIZE_CONSTANT in beyond.notes
 
 
 def _between_families(study: Results, partition: Partition, answer: Answer) -> list[str]:

@@ -93,7 +93,7 @@ def _control_sentence(study: Results, row: Cells, what: ControlQuality, where: s
     if finding.outcome is Outcome.NONE:
         return (
             f"Whether {name} of the untrained networks says anything about {what.name} {where} cannot be "
-            f"computed: {notes.reason(finding.note)}."
+            f"computed: {notes.reason(finding.notes)}."
         )
     values = f"{clauses.numbers(finding, study.confidence)}; {count(finding.n, 'variant')}"
     if finding.outcome is Outcome.FEW:

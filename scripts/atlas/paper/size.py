@@ -28,7 +28,7 @@ def beyond_size(beyond: Beyond, metric: str, quality: str, confidence: float) ->
     """The size-only baseline beside the metric, as English sentences."""
     name = metric_of(metric).en
     if not math.isfinite(beyond.tau_size):
-        return f"The size-only baseline cannot be computed: {reason(beyond.note)}."
+        return f"The size-only baseline cannot be computed: {reason(beyond.notes)}."
     size, own = abs(beyond.tau_size), abs(beyond.tau)
     order = "as well as" if round(size, 2) == round(own, 2) else "better than"
     order = "less well than" if round(size, 2) < round(own, 2) else order
@@ -47,7 +47,7 @@ def beyond_size(beyond: Beyond, metric: str, quality: str, confidence: float) ->
             Outcome.POSITIVE: f"With size held fixed, larger {name} goes with {good} ({value}).",
             Outcome.OPEN: f"With size held fixed, no clear relation of {name} is visible ({value}).",
             Outcome.FEW: f"With size held fixed, {value}; there are too few models for an interval.",
-            Outcome.NONE: f"A partial correlation cannot be computed: {reason(beyond.note)}.",
+            Outcome.NONE: f"A partial correlation cannot be computed: {reason(beyond.notes)}.",
         }[beyond.outcome]
     )
 

@@ -11,6 +11,7 @@ from atlas.paper.clauses import first
 from atlas.paper.explanations import Candidate, why_traits
 from atlas.paper.markdown import count, listing
 from atlas.paper.shape import Shape, why_shape
+from atlas.terms.notes import Note
 from atlas.terms.words import LEADS, Text, metric_of
 
 
@@ -98,7 +99,7 @@ def verdict_use(answers: Sequence[Answer], controls: Iterable[Finding]) -> Text:
     same_size = [
         (answer, key)
         for answer, key in ordered
-        if key in answer.beyond and answer.beyond[key].note.startswith("size is constant")
+        if key in answer.beyond and Note.SIZE_CONSTANT in answer.beyond[key].notes
     ]
     alarmed = any(finding.outcome.decided for finding in controls)
     if not ordered:

@@ -17,7 +17,7 @@ from atlas.statistics.describe import obstacle_to
 from atlas.statistics.models import Scope, metric_values, prepare, repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import rearrangements, recipe_rearrangements
-from atlas.statistics.sample import Sample, join_notes, make_sample
+from atlas.statistics.sample import Sample, make_sample
 from atlas.statistics.taus import (
     ALPHA,
     KENDALL,
@@ -30,6 +30,7 @@ from atlas.statistics.taus import (
     sorted_until,
 )
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
+from atlas.terms.notes import Note, join
 
 ALTERNATIVES = (
     *("alpha_median", "alpha_by_size", "alpha_enough", "alpha_inner", "alpha_in_range"),
@@ -106,12 +107,12 @@ def _beside_alpha(
         sample = make_sample(scope, [*(values[n] for n in together), alpha, quality], options)
         obstacle = ""
         if sample.centred and sample.strata < 2:
-            obstacle = "fewer than two groups with two units: nothing to put together"
+            obstacle = Note.TOO_FEW_GROUPS
         elif scope.scope == "pooled" and scope.models["family"].nunique() < 2:
-            obstacle = "one family: no comparison between architectures"
+            obstacle = Note.ONE_FAMILY
         rows = _differences(sample, options, key, obstacle, scope.comparison == "c")
         for name, row in zip(together, rows, strict=True):
-            yield row | {"metric": name, "note": join_notes(row["note"], scope.note)}
+            yield row | {"metric": name, "note": join(row["note"], scope.note)}
 
 
 def _differences(
@@ -127,7 +128,7 @@ def _differences(
     equal = np.isclose(sample.values[:-2], sample.values[-2], rtol=1e-9, atol=0).sum(axis=1)
     rows = [missing | {"equal": int(e)} for e in equal]
     for row, x in zip(rows, xs, strict=True):
-        row["note"] = obstacle_to(sample, [x, quality], ("metric", "quality")) or obstacle
+        row["note"] = obstacle_to(sample, [x, quality]) or obstacle
     tested = [index for index, row in enumerate(rows) if not row["note"]]
     if not tested:
         return rows
@@ -156,17 +157,14 @@ def _differences(
 def _difference_note(row: Mapping[str, Any], sample: Sample, varies: bool) -> str:
     """What a row of `alternatives` lacks, and why."""
     if row["equal"] == row["n"]:
-        return "equal to alpha in all models"
+        return Note.EQUAL_TO_ALPHA
     if not varies:
-        return "alpha constant: no difference"
+        return Note.ALPHA_CONSTANT
     if sample.effective < BCA_FROM:
-        return (
-            "n <= 4: no interval"
-            if sample.effective < FISHER_FROM
-            else "fewer than 8 independent units: no interval for the difference"
-        )
+        few = sample.effective < FISHER_FROM
+        return Note.NO_INTERVAL_SMALL_N if few else Note.NO_DIFFERENCE_INTERVAL
     bare = [name for name in ("kendall", "difference") if math.isnan(row[f"{name}_low"])]
-    return f"no interval for {', '.join(bare)} whose resamples do not vary" if bare else ""
+    return Note.RESAMPLES_DO_NOT_VARY.of(*bare) if bare else ""
 
 
 def _exchange_p(

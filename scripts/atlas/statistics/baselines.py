@@ -15,8 +15,9 @@ from atlas.statistics.describe import obstacle_to, scope_rows, sorted_table
 from atlas.statistics.models import Scope
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
-from atlas.statistics.sample import join_notes, make_sample
+from atlas.statistics.sample import make_sample
 from atlas.terms.keys import BCA_FROM, GROUPING, MEASURE, PARTITION, SIZE
+from atlas.terms.notes import Note, join
 
 BASELINES = [
     *PARTITION,
@@ -69,15 +70,15 @@ def _beyond_size(
     sample = make_sample(scope, three, options)
     centred = sample.centre()
     row: dict[str, Any] = {"n": sample.n, "units": sample.units, "groups": sample.strata}
-    note = obstacle_to(sample, centred[:2], ("metric", "quality"))
+    note = obstacle_to(sample, centred[:2])
     if sample.centred and sample.strata < 2:
-        note = note or "fewer than two groups with two units: nothing to put together"
+        note = note or Note.TOO_FEW_GROUPS
     if not note and np.ptp(centred[2]) == 0:
-        note = "size is constant: it explains nothing here"
+        note = Note.SIZE_CONSTANT
     if not note and sample.effective < 4:
-        note = "fewer than 4 independent units: no partial correlation"
+        note = Note.TOO_FEW_UNITS_FOR_PARTIAL
     if note:
-        return row | {"note": join_notes(note, scope.note)}
+        return row | {"note": join(note, scope.note)}
 
     pairs = ((0, 1), (0, 2), (1, 2))
     names = ("", "_size", "_metric_size")
@@ -97,9 +98,9 @@ def _beyond_size(
     row |= {"r2_size": row["pearson_size"] ** 2}
     row |= {"r2_both": row["r2_size"] + row["added_r2"]}
     if math.isnan(row["partial_pearson"]):
-        return row | {"note": join_notes("metric or quality is a function of size", scope.note)}
+        return row | {"note": join(Note.FUNCTION_OF_SIZE, scope.note)}
     ordered = math.isnan(row["partial_kendall"])  # size orders one of the two perfectly
-    note = "metric or quality is ordered by size: no partial tau" if ordered else ""
+    note = Note.ORDERED_BY_SIZE if ordered else ""
 
     indices, exact = rearrangements(sample, options.permutations, options.seed_of("partial", *key))
     row["partial_pearson_p"] = _partial_p(*centred, indices, exact)
@@ -108,7 +109,7 @@ def _beyond_size(
             columns, bca_intervals(sample, options, key, statistic), strict=True
         ):
             row |= {f"{column}_low": low, f"{column}_high": high}
-    return row | {"note": join_notes(note, scope.note)}
+    return row | {"note": join(note, scope.note)}
 
 
 def _partial_p(x: Array, y: Array, size: Array, indices: Array, exact: bool) -> float:

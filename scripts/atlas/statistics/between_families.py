@@ -10,8 +10,9 @@ import pandas as pd
 from atlas.statistics.describe import ESTIMATES, by_treatment, describe, sorted_table
 from atlas.statistics.models import partitions, prepare, reference_models
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import group_means, join_notes, plain_sample
+from atlas.statistics.sample import group_means, plain_sample
 from atlas.terms.keys import MEASURE, PARTITION
+from atlas.terms.notes import join
 
 BETWEEN = [*PARTITION, *MEASURE, *ESTIMATES, "note"]
 
@@ -39,7 +40,7 @@ def between_families(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                     reference, ["family"], {"x": values, "y": reference["oriented"]}
                 )
                 row = describe(plain_sample(means), options, ("between", *key))
-                return row | {"note": join_notes(row["note"], note)}
+                return row | {"note": join(row["note"], note)}
 
             rows += by_treatment(reference, metric, labels, make)
     return sorted_table(rows, BETWEEN)

@@ -10,8 +10,9 @@ import pandas as pd
 from atlas.statistics.describe import ESTIMATES, describe, sorted_table
 from atlas.statistics.models import metric_values, partitions, prepare, reference_models
 from atlas.statistics.options import Options
-from atlas.statistics.sample import group_means, join_notes, plain_sample
+from atlas.statistics.sample import group_means, plain_sample
 from atlas.terms.keys import MEASURE, TREATMENTS
+from atlas.terms.notes import join
 
 CONTROLS = [
     *["collection", "reference", "dataset", "weightwatcher_version", "scope", "relation"],
@@ -83,4 +84,4 @@ def _control_rows(
                 estimates = describe(plain_sample(frame, centre_on), options, key)
                 row = {**labels, "relation": relation, "scope": scope}
                 row |= {"metric": metric, "treatment": treatment}
-                yield row | estimates | {"note": join_notes(estimates["note"], note)}
+                yield row | estimates | {"note": join(estimates["note"], note)}

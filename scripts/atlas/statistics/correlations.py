@@ -14,9 +14,10 @@ from atlas.statistics.describe import ESTIMATES, describe, scope_rows, sorted_ta
 from atlas.statistics.models import Scope
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import kendall_sums, p_value, recipe_rearrangements
-from atlas.statistics.sample import join_notes, make_sample
+from atlas.statistics.sample import make_sample
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import GROUPING, MEASURE, PARTITION, SIZE
+from atlas.terms.notes import Note, join
 
 CORRELATIONS = [
     *PARTITION,
@@ -55,9 +56,9 @@ def _correlate(
     sample = make_sample(scope, [values, quality], options)
     obstacle = ""
     if sample.centred and sample.strata < 2:
-        obstacle = "fewer than two groups with two units: nothing to put together"
+        obstacle = Note.TOO_FEW_GROUPS
     elif scope.scope == "pooled" and scope.models["family"].nunique() < 2:
-        obstacle = "one family: no comparison between architectures"
+        obstacle = Note.ONE_FAMILY
     row = describe(sample, options, key, obstacle)
     if scope.comparison == "c" and sample.centred and math.isfinite(row["kendall"]):
         drawn = recipe_rearrangements(
@@ -67,7 +68,7 @@ def _correlate(
             x, y = sample.centre()
             observed = kendall_sums(x, y, np.arange(sample.n)[None, :])[0]
             row["kendall_p_recipes"] = p_value(kendall_sums(x, y, drawn[0]), observed, drawn[1])
-    return row | {"note": join_notes(row["note"], scope.note)}
+    return row | {"note": join(row["note"], scope.note)}
 
 
 def _adjust(rows: list[dict[str, Any]], options: Options) -> list[dict[str, Any]]:

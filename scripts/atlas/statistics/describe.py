@@ -23,6 +23,7 @@ from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import permutation_p, rearrangements
 from atlas.statistics.sample import Sample, same_values
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, GROUPING, PARTITION, POWER, SIZE, TREATMENTS
+from atlas.terms.notes import Note, join
 
 KINDS = ("kendall", "spearman", "pearson")
 
@@ -34,16 +35,17 @@ ESTIMATES = [
 ]
 
 
-def obstacle_to(sample: Sample, values: Array, names: Sequence[str]) -> str:
-    """Why nothing can be computed, or ""."""
+def obstacle_to(
+    sample: Sample,
+    values: Array,
+    constants: Sequence[Note] = (Note.METRIC_CONSTANT, Note.QUALITY_CONSTANT),
+) -> str:
+    """Why nothing can be computed, or ""; `constants` say that the first, second ... is constant."""
     if sample.n == 0:
-        return "no model has all values"
+        return Note.NO_VALUES
     if sample.effective < 3:
-        if sample.n < 3:
-            return "fewer than 3 models"
-        return "fewer than 3 independent units (seeds are replicates, groups are centred)"
-    constant = [name for name, v in zip(names, values, strict=True) if np.ptp(v) == 0]
-    return f"{' and '.join(constant)} constant" if constant else ""
+        return Note.TOO_FEW_MODELS if sample.n < 3 else Note.TOO_FEW_UNITS
+    return join(*(note for note, v in zip(constants, values, strict=True) if np.ptp(v) == 0))
 
 
 def describe(
@@ -70,7 +72,7 @@ def describe(
         "exact": False,
     }
     values = sample.centre()
-    obstacle = obstacle_to(sample, values, ("metric", "quality")) or obstacle
+    obstacle = obstacle_to(sample, values) or obstacle
     if obstacle:
         return row | {"note": obstacle}
     x, y = values
@@ -99,7 +101,7 @@ def _intervals(
     """The bounds of the three correlations, how they were made, and a note."""
     number = sample.effective
     if number < FISHER_FROM:
-        return {}, "n <= 4: feeds the meta-analysis only"
+        return {}, Note.NO_INTERVAL_SMALL_N
     quantiles = stats.norm.ppf([(1 + options.confidence) / 2, POWER])
     result: dict[str, Any] = {
         "detectable_pearson": math.tanh(quantiles.sum() / math.sqrt(number - 3))
@@ -115,8 +117,8 @@ def _intervals(
     for kind, (low, high) in zip(KINDS, bounds, strict=True):
         result |= {f"{kind}_low": low, f"{kind}_high": high}
     bare = [kind for kind, (low, _) in zip(KINDS, bounds, strict=True) if math.isnan(low)]
-    reason = "of plus or minus 1" if number < BCA_FROM else "whose resamples do not vary"
-    return result, f"no interval for {', '.join(bare)} {reason}" if bare else ""
+    note = Note.PERFECT_CORRELATION if number < BCA_FROM else Note.RESAMPLES_DO_NOT_VARY
+    return result, note.of(*bare) if bare else ""
 
 
 def sorted_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

@@ -35,7 +35,7 @@ from atlas.statistics.bootstrap import (
 from atlas.statistics.models import repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
-from atlas.statistics.sample import DIGITS, Sample, codes_of, join_notes, without_noise
+from atlas.statistics.sample import DIGITS, Sample, codes_of, without_noise
 from atlas.statistics.taus import (
     KENDALL,
     WIDE,
@@ -57,6 +57,7 @@ from atlas.statistics.traits import (
 )
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
+from atlas.terms.notes import Note, join
 
 PERCENT = ("accuracy", "error")  # qualities on one scale: the spread of a perplexity is another's
 
@@ -67,7 +68,7 @@ EXPLANATION = [
     *["kendall_p_bh", "left_out_low", "left_out_high", "eta2", "interval", "note"],
 ]
 
-PLURAL = {"family": "families", "variant": "variants"}
+TOO_FEW = {"family": Note.TOO_FEW_FAMILIES, "variant": Note.TOO_FEW_VARIANTS}
 LEFT_OUT_FROM = 4  # three families are left when one is out
 
 
@@ -251,7 +252,7 @@ def _explain(
         )
         for name, row in zip(names, _related(sample, names, options, labels), strict=True):
             kind = "category" if name in CATEGORIES else "number"
-            row |= {"candidate": name, "kind": kind, "note": join_notes(row["note"], note)}
+            row |= {"candidate": name, "kind": kind, "note": join(row["note"], note)}
             rows.append(dict(zip(keys, labels, strict=True)) | row)
     return _benjamini_hochberg(rows)
 
@@ -286,11 +287,14 @@ def _related(
     rows = [empty | {"n": sample.n, "interval": "", "note": ""} for _ in names]
     numbers = []
     for index, (row, x) in enumerate(zip(rows, xs, strict=True)):
-        constant = [n for n, v in (("candidate", x), ("correlation", tau)) if np.ptp(v) == 0]
+        constant = join(
+            "" if np.ptp(x) else Note.CANDIDATE_CONSTANT,
+            "" if np.ptp(tau) else Note.CORRELATION_CONSTANT,
+        )
         if sample.n < 3:
-            row["note"] = f"fewer than 3 {PLURAL[level]}"
+            row["note"] = TOO_FEW[level]
         elif constant:
-            row["note"] = f"{' and '.join(constant)} constant"
+            row["note"] = constant
         elif names[index] in CATEGORIES:
             row["eta2"] = _eta2(x, tau[None, :])[0]
         else:
@@ -299,7 +303,7 @@ def _related(
     related = [index for index, row in enumerate(rows) if not row["note"]]
     if families < 3:
         for index in related:
-            rows[index]["note"] = "fewer than 3 families: neither p nor interval"
+            rows[index]["note"] = Note.TOO_FEW_FAMILIES_FOR_P
         return rows
 
     drawn, exact = _redrawn(sample, options, labels)
@@ -325,10 +329,10 @@ def _related(
             row["left_out_low"] = left_out[:, place].min()
             row["left_out_high"] = left_out[:, place].max()
         if families < FISHER_FROM:
-            row["note"] = "fewer than 5 families: no interval"
+            row["note"] = Note.NO_INTERVAL_SMALL_N
         elif math.isnan(low):
-            reason = "of plus or minus 1" if families < BCA_FROM else "resamples do not vary"
-            row["note"] = f"no interval: {reason}"
+            perfect = families < BCA_FROM
+            row["note"] = Note.PERFECT_CORRELATION if perfect else Note.RESAMPLES_DO_NOT_VARY
     return rows
 
 

@@ -14,8 +14,9 @@ from atlas.statistics.describe import obstacle_to, sorted_table
 from atlas.statistics.models import Scope, metric_values, partitions, prepare, scopes_of
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
-from atlas.statistics.sample import Sample, join_notes, make_sample, same_values
+from atlas.statistics.sample import Sample, make_sample, same_values
 from atlas.terms.keys import MEASURE, PARTITION, TREATMENTS
+from atlas.terms.notes import Note, join
 
 META = [
     *PARTITION,
@@ -78,14 +79,14 @@ def random_effects(groups: pd.DataFrame, confidence: float) -> dict[str, Any]:
     row: dict[str, Any] = {"k": len(usable), "k_left_out": len(groups) - len(usable)}
     row |= {"n": int(usable["n"].sum()), "units": int(usable["units"].sum())}
     certain = len(large) - len(usable)
-    note = f"{certain} with r = plus or minus 1 left out" if certain else ""
+    note = Note.PERFECT_GROUPS_LEFT_OUT.of(certain) if certain else ""
     if usable.empty:
-        return row | {"note": join_notes("no group with more than 3 units", note)}
+        return row | {"note": join(Note.NO_LARGE_GROUP, note)}
     z = np.arctanh(usable["pearson"].to_numpy(float))
     variance = 1 / (usable["units"].to_numpy(float) - 3)
     if len(usable) == 1:
         row |= {"z": z[0], "pearson": math.tanh(z[0])}
-        return row | {"note": join_notes("one group: no interval", note)}
+        return row | {"note": join(Note.ONE_GROUP, note)}
     k = len(usable)
     _, _, q = _weighted_mean(z, 1 / variance)
     tau2 = _between_groups(z, variance)
@@ -111,7 +112,7 @@ def random_effects(groups: pd.DataFrame, confidence: float) -> dict[str, Any]:
             "prediction_low": math.tanh(mean - half),
             "prediction_high": math.tanh(mean + half),
         }
-    return row | {"note": join_notes("" if k > 2 else "two groups: no prediction interval", note)}
+    return row | {"note": join("" if k > 2 else Note.TWO_GROUPS, note)}
 
 
 def _weighted_mean(z: Array, weights: Array) -> tuple[float, float, float]:
@@ -150,7 +151,7 @@ def _mean_correlation(
         make_sample(scope, [v, scope.models["oriented"].to_numpy()], options)
         for scope, v in zip(scopes, values, strict=True)
     ]
-    samples = [s for s in samples if not obstacle_to(s, s.centre(), ("metric", "quality"))]
+    samples = [s for s in samples if not obstacle_to(s, s.centre())]
     row: dict[str, Any] = {"mean_r_groups": len(samples), "permutations": 0, "exact": False}
     if not samples:
         return row

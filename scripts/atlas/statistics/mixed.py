@@ -24,8 +24,9 @@ from atlas.statistics.models import (
     scopes_of,
 )
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import codes_of, join_notes, same_values
+from atlas.statistics.sample import codes_of, same_values
 from atlas.terms.keys import MEASURE, PARTITION, SIZE, TREATMENTS
+from atlas.terms.notes import Note, join
 
 LEAST_GROUPS, LEAST_UNITS = 5, 10
 EFFECTS = ("within", "between", "difference")
@@ -80,7 +81,7 @@ def mixed(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                     for adjusted, row in found.items():
                         here = {"comparison": scope.comparison, "metric": metric}
                         here |= {"treatment": treatment, "adjusted": adjusted}
-                        note = join_notes(row["note"], scope.note)
+                        note = join(row["note"], scope.note)
                         rows.append(labels | here | row | {"note": note})
     frame = pd.DataFrame(rows, columns=MIXED)
     keys = MIXED[: MIXED.index("n")]
@@ -115,19 +116,18 @@ def _fitted(units: pd.DataFrame, adjusted: bool, confidence: float) -> dict[str,
     row: dict[str, Any] = dict.fromkeys(MIXED[MIXED.index("within") :], math.nan)
     row |= {"n": units.attrs["n"], "units": len(units), "groups": number, "random_slopes": False}
     if number < LEAST_GROUPS or len(units) < LEAST_UNITS:
-        least = f"fewer than {LEAST_GROUPS} groups with two units, or {LEAST_UNITS} units"
-        return row | {"note": least}
+        return row | {"note": Note.TOO_FEW_FOR_MIXED_MODEL}
     x, y = (units[name].to_numpy(float) for name in ("x", "y"))
     if np.ptp(y) == 0:
-        return row | {"note": "quality constant"}
+        return row | {"note": Note.QUALITY_CONSTANT}
     if np.ptp(x) == 0:
-        return row | {"note": "metric constant"}
+        return row | {"note": Note.METRIC_CONSTANT}
     x, y = stats.zscore(x, ddof=1), stats.zscore(y, ddof=1)
     mean = (np.bincount(group, x) / np.bincount(group))[group]
     design = np.column_stack([np.ones(len(x)), x - mean, mean])
     names = ["intercept", "within", "between"]
     if np.linalg.matrix_rank(design, tol=1e-8) < 3:
-        return row | {"note": "the metric does not vary both inside groups and between them"}
+        return row | {"note": Note.NOT_WITHIN_AND_BETWEEN}
     left_out = []
     for name in ("size", "depth") if adjusted else ():
         values = units[name].to_numpy(float)
@@ -138,11 +138,11 @@ def _fitted(units: pd.DataFrame, adjusted: bool, confidence: float) -> dict[str,
             design, names = wider, [*names, name]
         else:
             left_out.append(name)
-    note = f"not held fixed: {' and '.join(left_out)}" if left_out else ""
+    note = Note.NOT_HELD_FIXED.of(*left_out) if left_out else ""
     estimate = _mixed_model(y, design, group)
     if estimate is None:
         estimate = _clustered(y, design, group)
-        note = join_notes("no random effects: errors clustered by group", note)
+        note = join(Note.NO_RANDOM_EFFECTS, note)
     return row | _effects(estimate, names, len(units), number, confidence) | {"note": note}
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from atlas.statistics.options import Array, Options
 from atlas.tables.recipes import has_reference, is_reference
 from atlas.terms.keys import LOWER_IS_BETTER, PARTITION, SIZE, TEXT
+from atlas.terms.notes import Note
 
 
 def prepare(models: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def reference_models(part: pd.DataFrame, options: Options) -> tuple[pd.DataFrame
     if has_reference(part, options.reference_recipe):
         return part[is_reference(part, options.reference_recipe)].reset_index(drop=True), ""
     mixed = part["recipe"].nunique() > 1
-    return part, "no model has the reference recipe: recipes are mixed" if mixed else ""
+    return part, Note.RECIPES_MIXED if mixed else ""
 
 
 def scopes_of(part: pd.DataFrame, options: Options, trained: bool = True) -> Iterator[Scope]:

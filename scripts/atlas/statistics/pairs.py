@@ -49,8 +49,9 @@ from atlas.statistics.models import (
 )
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import EXACT_LIMIT, PAIR_LIMIT, p_value
-from atlas.statistics.sample import codes_of, join_notes, same_values, without_noise
+from atlas.statistics.sample import codes_of, same_values, without_noise
 from atlas.terms.keys import MEASURE, PARTITION, SIZE, TREATMENTS
+from atlas.terms.notes import Note, join
 
 Array = NDArray[Any]
 
@@ -194,20 +195,19 @@ def compare(
         "exact": False,
     }
     if not row["pairs"]:
-        note = "no two recipes of one variant" if len(quality) else "no model has all values"
+        note = Note.NO_TWO_RECIPES if len(quality) else Note.NO_VALUES
         return [row | {"note": note}] * len(metrics)
 
     y = design.average(quality)
     gap = y[design.first] - y[design.second]
     x = np.array([design.average(values) for values in metrics])
     smaller = np.sign(x[:, design.second] - x[:, design.first])  # 1: the first has the smaller
-    constant = [[not s.any() for s in smaller], [not gap.any()] * len(x)]
+    same = "" if gap.any() else Note.QUALITY_CONSTANT_WITHIN_VARIANTS
     obstacles = [
-        " and ".join(name for name, c in zip(("metric", "quality"), pair, strict=True) if c)
-        for pair in zip(*constant, strict=True)
+        join("" if s.any() else Note.METRIC_CONSTANT_WITHIN_VARIANTS, same) for s in smaller
     ]
     usable = [index for index, obstacle in enumerate(obstacles) if not obstacle]
-    rows = [row | {"note": f"{name} constant within variants"} for name in obstacles]
+    rows = [row | {"note": obstacle} for obstacle in obstacles]
     if usable:
         found = _estimates(design, smaller[usable], y, options, key)
         for index, estimates in zip(usable, found, strict=True):
@@ -237,11 +237,9 @@ def _estimates(
         for c, g, n, a in zip(concordance, gain, null, agree, strict=True)
     ]
     few = exact and 1 / len(indices) > 1 - options.confidence
-    note = "too few rearrangements for a small p" if few else ""
+    note = Note.TOO_FEW_REARRANGEMENTS if few else ""
     if len(design.first) < PAIRS_FROM or len(np.unique(design.recipe)) < RECIPES_FROM:
-        note = join_notes(
-            f"fewer than {RECIPES_FROM} recipes or {PAIRS_FROM} pairs: no interval", note
-        )
+        note = join(Note.TOO_FEW_PAIRS, note)
         return [row | {"note": note} for row in rows]
 
     statistics = np.vstack([concordance, gain])
@@ -256,8 +254,8 @@ def _estimates(
         ):
             row |= {f"{name}_low": low, f"{name}_high": high}
             bare += [name] if math.isnan(low) else []
-        reason = f"no interval for {', '.join(bare)} whose resamples do not vary" if bare else ""
-        row["note"] = join_notes(reason, note)
+        reason = Note.RESAMPLES_DO_NOT_VARY.of(*bare) if bare else ""
+        row["note"] = join(reason, note)
     return rows
 
 

@@ -47,8 +47,9 @@ from atlas.statistics.models import (
     repeated_partitions,
 )
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import codes_of, join_notes, without_noise
+from atlas.statistics.sample import codes_of, without_noise
 from atlas.terms.keys import PARTITION, SIZE
+from atlas.terms.notes import Note, join
 
 PREDICTION = [
     *PARTITION,
@@ -101,7 +102,7 @@ def prediction(models: pd.DataFrame, options: Options) -> pd.DataFrame:
         labels = dict(zip([*PARTITION, "quality_metric"], [*partition, quality], strict=True))
         reference, note = reference_models(part, options)
         for row in _block(reference, options, partition not in repeated, tuple(labels.values())):
-            rows.append(labels | row | {"note": join_notes(row["note"], note)})
+            rows.append(labels | row | {"note": join(row["note"], note)})
     return pd.DataFrame(rows, columns=PREDICTION)
 
 
@@ -114,7 +115,7 @@ def _block(
     units = _units(models, list(dict.fromkeys([primary, SIZE, *candidates])), options)
     features, sparse = _features(units, candidates)
     complete = units.dropna(subset=features)
-    obstacle = "" if features else "no metric"
+    obstacle = "" if features else Note.NO_METRIC
     obstacle = obstacle or _obstacle(complete, FOREST_UNITS, FOREST_FAMILIES)
     if forests and not obstacle:
         units = complete
@@ -126,10 +127,10 @@ def _block(
         yield {"predictor": name} | _row(units, columns, options, seed, few, forest=False)
     if not forests:
         return
-    note = f"left out for missing values: {', '.join(sparse)}" if sparse else ""
+    note = Note.METRICS_LEFT_OUT.of(*sparse) if sparse else ""
     for name, columns in {"forest": features, "forest + size": [*features, SIZE]}.items():
         row = _row(units, columns, options, seed, obstacle, forest=True)
-        yield {"predictor": name} | row | {"note": join_notes(row["note"], note)}
+        yield {"predictor": name} | row | {"note": join(row["note"], note)}
 
 
 def _units(models: pd.DataFrame, metrics: Sequence[str], options: Options) -> pd.DataFrame:
@@ -154,13 +155,13 @@ def _features(units: pd.DataFrame, candidates: Sequence[str]) -> tuple[list[str]
 def _obstacle(units: pd.DataFrame, least_units: int, least_families: int) -> str:
     """Why nothing can be predicted, or ""."""
     if units.empty:
-        return "no model has all values"
+        return Note.NO_VALUES
     if units["family"].nunique() < least_families:
-        return f"fewer than {least_families} families"
+        return Note.TOO_FEW_FAMILIES.of(least_families)
     if len(units) < least_units:
-        return f"fewer than {least_units} independent units"
+        return Note.TOO_FEW_UNITS_TO_PREDICT.of(least_units)
     quality = units["quality"].to_numpy()
-    return "quality constant" if np.ptp(without_noise(quality, quality)) == 0 else ""
+    return Note.QUALITY_CONSTANT if np.ptp(without_noise(quality, quality)) == 0 else ""
 
 
 def _scaled(values: Array) -> Array:
@@ -263,13 +264,13 @@ def _row(
         return row | {"note": obstacle}
     x, y = _scaled(units[list(columns)].to_numpy(float)), units["quality"].to_numpy(float)
     if (np.ptp(x, axis=0) < 1e-12).all():
-        return row | {"note": f"{' and '.join(columns)} constant"}
+        return row | {"note": Note.PREDICTOR_CONSTANT}
 
     family = codes_of(units["family"].to_numpy(object))
-    group, note = family, "each family left out alone" if forest else ""
+    group, note = family, Note.FAMILIES_LEFT_OUT_ALONE if forest else ""
     if forest and row["families"] > FOREST_GROUPS:
         group = _groups(family, min(FOREST_GROUPS, row["families"] // 2))
-        note = f"families left out in {group.max() + 1} groups"
+        note = Note.FAMILIES_LEFT_OUT_IN_GROUPS.of(group.max() + 1)
 
     def predict(left_out: Array) -> Array:
         if forest:
@@ -285,7 +286,7 @@ def _row(
     concordances, reason = _concordances(alike, counted, options, seed)
     error, spread = np.sum((own - y) ** 2), np.sum((mean - y) ** 2)
     row |= concordances | {"r2": 1 - error / spread, "rmse": math.sqrt(error / len(y))}
-    return row | {"note": join_notes(note, reason)}
+    return row | {"note": join(note, reason)}
 
 
 def left_out_predictions(predict: Predictor, y: Array, group: Array) -> tuple[Array, Array]:
@@ -385,19 +386,19 @@ def _concordances(
         pairs = total(counted, observed)[0]
         result[f"pairs_{name}"] = int(pairs)
         if pairs == 0:
-            notes.append(f"no pairs {name} families")
+            notes.append(Note.NO_PAIRS.of(name))
             continue
         result[f"concordance_{name}"] = total(alike, observed)[0] / pairs
         paired = sum(total(counted, observed - family)[0] < pairs for family in np.eye(number))
         if paired < INTERVAL_FAMILIES:
-            notes.append(f"fewer than {INTERVAL_FAMILIES} families with pairs {name}: no interval")
+            notes.append(Note.TOO_FEW_FAMILIES_WITH_PAIRS.of(name))
             continue
         weights = total(counted, drawn)
         resamples = total(alike, drawn)[weights > 0] / weights[weights > 0]
         if 2 * len(resamples) <= len(drawn) or np.ptp(resamples) < 1e-12:
-            notes.append(f"no interval {name} families: resamples do not vary")
+            notes.append(Note.RESAMPLES_DO_NOT_VARY.of(name))
             continue
         tail = (1 - options.confidence) / 2
         low, high = np.quantile(resamples, [tail, 1 - tail])
         result |= {f"concordance_{name}_low": low, f"concordance_{name}_high": high}
-    return result, join_notes(*notes)
+    return result, join(*notes)

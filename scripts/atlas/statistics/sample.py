@@ -98,10 +98,6 @@ def make_sample(scope: Scope, values: Sequence[Array], options: Options) -> Samp
     )
 
 
-def join_notes(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
-
-
 def same_values(a: Array, b: Array) -> bool:
     return np.array_equal(a, b, equal_nan=True)
 

@@ -11,11 +11,12 @@ import pandas as pd
 from atlas.statistics.describe import describe, obstacle_to
 from atlas.statistics.models import metric_values, prepare, reference_models, repeated_partitions
 from atlas.statistics.options import Options
-from atlas.statistics.sample import Sample, group_means, join_notes, plain_sample
+from atlas.statistics.sample import Sample, group_means, plain_sample
 from atlas.statistics.taus import ALPHA, KENDALL, Array, sorted_until
 from atlas.statistics.traits import with_names
 from atlas.terms.experiments import NULLS, alpha_of
 from atlas.terms.keys import PARTITION
+from atlas.terms.notes import Note, join
 
 SHAPE = [
     *PARTITION,
@@ -65,7 +66,7 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                 ("within", variants, "family"),
             ):
                 row = _against_null(plain_sample(frame, centre_on), options, (*partition, level))
-                row["note"] = join_notes(row["note"], note)
+                row["note"] = join(row["note"], note)
                 row["reliability"] = _reliability(variants, errors, level)
                 rows.append(labels | {"level": level} | row)
     return sorted_until(rows, SHAPE, "n")
@@ -104,10 +105,10 @@ def _against_null(sample: Sample, options: Options, key: Sequence[object]) -> di
     """The estimates of `shape` for a sample of the null (x) and alpha (y)."""
     obstacle = ""
     if sample.centred and sample.strata < 2:
-        obstacle = "fewer than two groups with two units: nothing to put together"
+        obstacle = Note.TOO_FEW_GROUPS
     row = describe(sample, options, ("shape", *key), obstacle)
-    # `describe` speaks of metric and quality, and of a meta-analysis that this has not.
-    note = obstacle_to(sample, sample.centre(), ("null", "alpha")) or row["note"]
-    note = note.replace("feeds the meta-analysis only", "no interval")
+    # `describe` speaks of metric and quality.
+    constants = (Note.NULL_CONSTANT, Note.ALPHA_CONSTANT)
+    note = obstacle_to(sample, sample.centre(), constants) or row["note"]
     means = sample.values.mean(axis=1) if sample.n else (math.nan, math.nan)
     return row | {"null_alpha": means[0], "alpha": means[1], "note": note}

@@ -12,8 +12,9 @@ from atlas.statistics.bootstrap import ratio, weighted_tau
 from atlas.statistics.describe import by_treatment, obstacle_to, sorted_table
 from atlas.statistics.models import Scope, partitions, prepare, reference_models
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import codes_of, join_notes, make_sample
+from atlas.statistics.sample import codes_of, make_sample
 from atlas.terms.keys import MEASURE, PARTITION
+from atlas.terms.notes import Note, join
 
 SIMPSON = [
     *PARTITION,
@@ -47,7 +48,7 @@ def simpson(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                 note: str = note,
             ) -> dict[str, Any]:
                 row = _paradox(scope, values, options, key)
-                return row | {"note": join_notes(row["note"], note)}
+                return row | {"note": join(row["note"], note)}
 
             rows += by_treatment(reference, metric, labels, make)
     return sorted_table(rows, SIMPSON)
@@ -70,9 +71,9 @@ def _paradox(
         "reversed": False,
     }
     data = sample.centre()
-    obstacle = obstacle_to(sample, data, ("metric", "quality"))
+    obstacle = obstacle_to(sample, data)
     if not obstacle and row["families"] < 2:
-        obstacle = "one family: no comparison between architectures"
+        obstacle = Note.ONE_FAMILY
     if obstacle:
         return row | {"note": obstacle}
 
@@ -87,11 +88,11 @@ def _paradox(
     row["families_within"] = int(np.isfinite(own).sum())
     row["kendall_pooled"] = float(tau(np.ones((1, sample.n)), everyone)[0])
     if row["families_within"] == 0:
-        return row | {"note": "no family with a correlation of its own"}
+        return row | {"note": Note.NO_FAMILY_CORRELATION}
     row["kendall_within"] = float(np.nanmean(own))
     row["difference"] = row["kendall_pooled"] - row["kendall_within"]
     if row["families_within"] < 5:
-        return row | {"note": "fewer than 5 families with a correlation: no interval"}
+        return row | {"note": Note.TOO_FEW_FAMILY_CORRELATIONS}
 
     rng, count = np.random.default_rng(options.seed_of("simpson", *key)), options.bootstrap
     drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=count)
@@ -111,7 +112,7 @@ def _paradox(
     difference = tau(pooled, everyone) - ratio(total, defined)
     difference = difference[np.isfinite(difference)]
     if 2 * len(difference) < count:
-        return row | {"note": "too few resamples with a correlation: no interval"}
+        return row | {"note": Note.TOO_FEW_RESAMPLES}
     tail = (1 - options.confidence) / 2
     low, high = np.quantile(difference, [tail, 1 - tail])
     claimed = bool(low > 0 or high < 0)

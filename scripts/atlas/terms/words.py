@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from atlas.terms.keys import SIZE
+from atlas.terms.notes import Note
 
 
 class Text(NamedTuple):
@@ -325,3 +326,57 @@ TRAITS = {
     },
 }
 """The candidates, as the rows of `explanations` and the axes of `traits` name them."""
+
+NOTE_LABELS = {
+    Note.NOT_IN_STUDY: "not in this study",
+    Note.ONE_MODEL_PER_VARIANT: "no variant has several models",
+    Note.NO_VALUES: "no model has all values",
+    Note.TOO_FEW_MODELS: "fewer than 3 models",
+    Note.TOO_FEW_UNITS: "fewer than 3 independent units",
+    Note.TOO_FEW_GROUPS: "fewer than two groups with two units",
+    Note.ONE_FAMILY: "one family",
+    Note.METRIC_CONSTANT: "metric constant",
+    Note.QUALITY_CONSTANT: "quality constant",
+    Note.RECIPES_MIXED: "recipes are mixed",
+    Note.NO_INTERVAL_SMALL_N: "fewer than 5: no interval",
+    Note.PERFECT_CORRELATION: "of plus or minus 1: no interval",
+    Note.RESAMPLES_DO_NOT_VARY: "resamples do not vary",
+    Note.SIZE_CONSTANT: "size is constant",
+    Note.TOO_FEW_UNITS_FOR_PARTIAL: "fewer than 4 independent units",
+    Note.FUNCTION_OF_SIZE: "metric or quality is a function of size",
+    Note.ORDERED_BY_SIZE: "metric or quality is ordered by size",
+    Note.NO_LARGE_GROUP: "no group with more than 3 units",
+    Note.ONE_GROUP: "one group",
+    Note.TWO_GROUPS: "two groups",
+    Note.PERFECT_GROUPS_LEFT_OUT: "groups of plus or minus 1 left out",
+    Note.NO_FAMILY_CORRELATION: "no family with a correlation of its own",
+    Note.TOO_FEW_FAMILY_CORRELATIONS: "fewer than 5 families with a correlation",
+    Note.TOO_FEW_RESAMPLES: "too few resamples with a correlation",
+    Note.TOO_FEW_FOR_MIXED_MODEL: "fewer than 5 groups or 10 units",
+    Note.NOT_WITHIN_AND_BETWEEN: "varies only within or between groups",
+    Note.NOT_HELD_FIXED: "size or depth not held fixed",
+    Note.NO_RANDOM_EFFECTS: "no random effects",
+    Note.NO_TWO_RECIPES: "no two recipes of one variant",
+    Note.METRIC_CONSTANT_WITHIN_VARIANTS: "metric constant within variants",
+    Note.QUALITY_CONSTANT_WITHIN_VARIANTS: "quality constant within variants",
+    Note.TOO_FEW_PAIRS: "fewer than 5 recipes or 10 pairs",
+    Note.TOO_FEW_REARRANGEMENTS: "too few rearrangements",
+    Note.NO_METRIC: "no metric",
+    Note.TOO_FEW_FAMILIES: "too few families",
+    Note.TOO_FEW_UNITS_TO_PREDICT: "too few independent units",
+    Note.PREDICTOR_CONSTANT: "predictor constant",
+    Note.METRICS_LEFT_OUT: "metrics left out for missing values",
+    Note.FAMILIES_LEFT_OUT_ALONE: "each family left out alone",
+    Note.FAMILIES_LEFT_OUT_IN_GROUPS: "families left out in groups",
+    Note.NO_PAIRS: "no pairs",
+    Note.TOO_FEW_FAMILIES_WITH_PAIRS: "fewer than 5 families with pairs",
+    Note.EQUAL_TO_ALPHA: "equal to alpha in all models",
+    Note.ALPHA_CONSTANT: "alpha constant",
+    Note.NULL_CONSTANT: "null constant",
+    Note.NO_DIFFERENCE_INTERVAL: "fewer than 8 independent units",
+    Note.TOO_FEW_VARIANTS: "fewer than 3 variants",
+    Note.CANDIDATE_CONSTANT: "candidate constant",
+    Note.CORRELATION_CONSTANT: "correlation constant",
+    Note.TOO_FEW_FAMILIES_FOR_P: "fewer than 3 families",
+}
+"""The notes of the statistics where figures give them."""
