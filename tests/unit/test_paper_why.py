@@ -30,13 +30,13 @@ from atlas.findings import results
 from atlas.findings.outcome import Effect, Finding, Outcome, effect, judge
 from atlas.paper import alternatives as paper_alternatives
 from atlas.paper import (
-    contents,
     explanations,
     heterogeneity,
     methods,
     mixed,
     pairs,
     prediction,
+    variables,
     verdicts,
 )
 from atlas.paper import shape as paper_shape
@@ -645,7 +645,7 @@ def test_every_alternative_and_candidate_has_a_name():
 
 
 def test_flipping_the_tables_flips_the_words(expected, reversed_):
-    minus, plus = (contents.why_variables(given) for given in (expected, reversed_))
+    minus, plus = (variables.values(given) for given in (expected, reversed_))
     for name, words in {
         "verdict_pairs": ("with the smaller alpha is the better", "with the larger alpha is the"),
         "verdict_mixed": (
@@ -693,7 +693,7 @@ def test_what_stands_in_the_tables(expected):
 def test_a_sign_holds_if_it_stays_whichever_family_is_left_out(reversed_, low, high, holds):
     rows = made(+1)["explanations"].iloc[:1].assign(left_out_low=low, left_out_high=high)
     given = with_tables(reversed_, explanations=rows)
-    text = contents.why_variables(given)["verdict_explanations"]
+    text = variables.values(given)["verdict_explanations"]
     assert ("Whichever family is left out, the sign stays" in text) == holds
     assert ("No sign stays the same" in text) != holds
 
@@ -717,7 +717,7 @@ def test_an_alternative_that_is_alpha_is_called_the_same(expected):
     rows = made()["alternatives"].assign(equal=30, n=30)
     given = with_tables(expected, alternatives=rows)
     assert "| same |" in compose(given)["tables/alternatives.md"]
-    assert "Equal to alpha in every model" in contents.why_variables(given)["verdict_alternatives"]
+    assert "Equal to alpha in every model" in variables.values(given)["verdict_alternatives"]
 
 
 def test_small_families_are_marked_and_others_say_what_they_could_have_shown():
@@ -785,7 +785,7 @@ def computed(models: pd.DataFrame) -> results.Results:
 def test_flipping_the_data_flips_the_words(slope, way):
     # Two sizes: too few models for a forest, which would take long.
     given = computed(models_frame(slope, sizes=2, noise=0.02, control=False, package=False))
-    said = contents.why_variables(given)
+    said = variables.values(given)
     assert f"with the {way} alpha is the better one more often" in said["verdict_pairs"]
     assert f"Inside variants, {way} alpha goes with better models" in said["verdict_mixed"]
     assert "Alpha of the large layers is equal to alpha" in said["enough_eigenvalues"]
@@ -819,7 +819,7 @@ def test_a_degenerate_study_says_what_could_not_be_answered(case):
     text = text_of(files)
     assert not re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
     assert set(yaml.safe_load(files["_variables.yml"])) >= used_variables(QMD)
-    said = contents.why_variables(given)
+    said = variables.values(given)
     for name in SILENT[case]:
         verdict = said[f"verdict_{name}"]
         assert UNANSWERED.search(getattr(verdict, "en", verdict)), (name, verdict)
