@@ -38,7 +38,6 @@ class Answer:
     c: Finding
     stored: Mapping[str, Finding] = field(default_factory=dict)  # by comparison
     beyond: Mapping[str, Beyond] = field(default_factory=dict)
-    families: int = 0  # with a correlation of their own
     q_p: float = math.nan  # of the test that all families have the same correlation
     failed: int = 0  # layers whose fit failed
 
@@ -371,11 +370,6 @@ class StudyAnswer(Answer):
     c = property(lambda self: self._find("c"))
     stored = property(lambda self: Asked(lambda comparison: self._find(comparison, "stored")))
     beyond = property(lambda self: Asked(self._beyond))
-
-    @property
-    def families(self) -> int:
-        rows = self._study.group_rows(self._partition, "b")
-        return sum(value(row, "kendall") is not None for row in rows)
 
     @property
     def q_p(self) -> float:
