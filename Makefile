@@ -11,7 +11,7 @@ GROUP ?= $(if $(findstring keras,$(STUDY)),keras,core)
 BIN := $(VENV)/bin
 RUN = $(BIN)/snakemake --cores $(CORES) $(if $(filter-out config.yaml,$(STUDY)),--configfile $(STUDY))
 
-.PHONY: paper figures statistics tables weightwatcher spectra retry clean install list overview test test-all lint lock help
+.PHONY: paper figures statistics tables weightwatcher spectra retry clean install list where overview test test-all lint lock help
 
 paper figures statistics tables weightwatcher spectra retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
 	$(RUN) -- $@
@@ -20,6 +20,9 @@ install: $(VENV)/$(GROUP).installed ## Set up what the study uses
 
 list: install ## What a source offers: make list ARGS="timm 'resnet50*' --csv" (or keras, published)
 	$(BIN)/python scripts/list_models.py $(ARGS)
+
+where: install ## Where a number, table or figure of the paper comes from: make where NAME=verdict_a
+	@$(BIN)/python scripts/where.py --study $(STUDY) -- "$(NAME)"
 
 overview: ## Redraw docs/overview.png from the built default study
 	$(MAKE) figures STUDY=config.yaml

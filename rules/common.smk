@@ -5,6 +5,7 @@ from snakemake.exceptions import WorkflowError
 from atlas.errors import InputError
 from atlas.figures import registry as figures
 from atlas.io import read_json
+from atlas.paper import contents
 from atlas.paper.render import RenderError, resolve
 from atlas.statistics import registry as statistics
 from atlas.study.config import load_study

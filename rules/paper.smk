@@ -3,69 +3,14 @@
 PAPER = RESULTS / "paper"
 SOURCE = PAPER / "source"
 
-PAPER_TABLES = [
-    "a",
-    "alternative_differences",
-    "alternatives",
-    "answers",
-    "audit",
-    "b",
-    "c",
-    "c_pairs",
-    "collections",
-    "controls",
-    "explanations",
-    "explanations_more",
-    "family_metrics",
-    "layers",
-    "meta",
-    "metrics",
-    "mixed",
-    "models",
-    "prediction",
-    "provenance",
-    "qualities",
-    "recipes",
-    "shape",
-    "sources",
-    "traits_fits",
-    "traits_layers",
-    "traits_shapes",
-    "variants",
-    "versions",
-    "zoo",
-]
-PAPER_TEXTS = [
-    "control_results",
-    "data",
-    "excluded",
-    "experiment_list",
-    "results_a",
-    "results_b",
-    "results_c",
-]
-
 # Sections that only some studies have, with the figures in them: paper/parts/<name>.md.
-PAPER_PARTS = {
-    "audit": bool(AUDITED),
-    "audited": bool(AUDITED),
-    "controls": "controls" in DRAWINGS,
-    "density": "spectral_density" in DRAWINGS,
-    "experiments": HAS_EXPERIMENTS,
-    "fits": bool(WEIGHED),
-    "gap": "generalization_gap" in DRAWINGS,
-    "pairs": STUDY.compares_trainings,
-    "published": bool(PUBLISHED),
-    "scope": bool(ZOO),
-    "shape": "shape" in DRAWINGS,
-    "training": "training" in DRAWINGS,
-    "zoo": bool(ZOO),
-}
+PARTS = contents.parts_of(STUDY, DRAWINGS)
 PAPER_FILES = ["paper.qmd", "_quarto.yml", "references.bib"]
 
 GENERATED = [
-    *expand(SOURCE / "tables" / "{name}.md", name=PAPER_TABLES),
-    *expand(SOURCE / "text" / "{name}.md", name=[*PAPER_TEXTS, *PAPER_PARTS]),
+    *expand(SOURCE / "tables" / "{name}.md", name=contents.TABLES),
+    *expand(SOURCE / "text" / "{name}.md", name=[*contents.TEXTS, *contents.PARTS]),
+    SOURCE / "sources.json",
 ]
 COPIED = [
     *expand(SOURCE / "{name}", name=PAPER_FILES),
@@ -82,7 +27,7 @@ rule write_paper:
         excluded=TABLES["excluded"],
         audit=RESULTS / "audit.csv",
         runs=expand(RUN, model=MODELS),
-        parts=expand("paper/parts/{name}.md", name=[n for n, there in PAPER_PARTS.items() if there]),
+        parts=expand("paper/parts/{name}.md", name=PARTS),
     output:
         variables=SOURCE / "_variables.yml",
         generated=GENERATED,
@@ -91,7 +36,7 @@ rule write_paper:
     conda:
         "../envs/paper.yaml"
     params:
-        code=code("write_paper"),
+        code=code("write_paper", *contents.modules()),
         # Without how figures look and where the paper goes: they change no word of it.
         config={
             name: part
@@ -100,7 +45,8 @@ rule write_paper:
         }
         | {"date": STUDY.config["paper"].get("date")},
         versions=versions("numpy", "pandas", "scipy", "snakemake", "statsmodels"),
-        parts=list(PAPER_PARTS),
+        parts=list(contents.PARTS),
+        figures=list(DRAWINGS),
         statistics=list(STATISTICS),
         renderer=renderer,
     message:

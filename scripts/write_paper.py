@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from atlas.figures import registry as figures
 from atlas.findings.results import Results
 from atlas.io import read_cells, read_json, write_text
 from atlas.job import logged, logger
-from atlas.paper import contents
+from atlas.paper import source, variables
 from atlas.tables.read import read_table
 
 
@@ -22,13 +23,14 @@ def write_paper(
     versions: Mapping[str, str],
     renderer: tuple[str, str],
     parts: Mapping[str, Path | None],
+    drawings: Sequence[str],
     folder: Path,
 ) -> None:
-    """Write ``_variables.yml``, ``tables/*.md`` and ``text/*.md`` into ``folder``.
+    """Write ``_variables.yml``, ``sources.json``, ``tables/*.md`` and ``text/*.md`` into ``folder``.
 
     ``tables`` are the statistics by name, ``config`` the parts of the config that the paper prints,
     ``renderer`` the name and version of who will render it, ``parts`` the text of each section that
-    only some studies have, or None where this one has not.
+    only some studies have, or None where this one has not, ``drawings`` the study's figures.
     """
     study = Results(
         models=read_cells(models),
@@ -42,9 +44,10 @@ def write_paper(
         renderer=renderer,
     )
     texts = {name: path.read_text("utf-8") if path else "" for name, path in parts.items()}
-    for name, text in contents.compose(study, texts).items():
+    drawn = {name: (figures.module_of(name), figures.FIGURES[name].tables) for name in drawings}
+    for name, text in source.compose(study, texts, drawn).items():
         write_text(folder / name, text)
-    for name, text in contents.variables(study).items():
+    for name, text in variables.values(study).items():
         if name.startswith("verdict_") and not name.endswith("_de"):
             logger.info("%s: %s", name, text)
 
@@ -63,5 +66,6 @@ if "snakemake" in globals():
             tuple(snakemake.params.renderer),
             dict.fromkeys(snakemake.params.parts)
             | {Path(path).stem: Path(path) for path in snakemake.input.parts},
+            snakemake.params.figures,
             Path(snakemake.output.variables).parent,
         )

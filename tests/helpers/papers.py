@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from atlas.figures import registry as figures
 from atlas.findings import results
 from atlas.findings.outcome import Beyond, Outcome, judge
 from atlas.findings.results import Answer
-from atlas.paper import contents
+from atlas.paper import source
 from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import options as statistics_options
 from atlas.statistics import registry
@@ -238,7 +239,8 @@ EMPTY = models_frame().iloc[:0]
 
 
 def text_of(files: dict[str, str]) -> str:
-    return "\n".join(files.values())
+    """All that is read in the paper."""
+    return "\n".join(text for name, text in files.items() if name != "sources.json")
 
 
 def used_variables(text: str) -> set[str]:
@@ -274,9 +276,12 @@ def beyond(outcome: Outcome, *notes: Note) -> Beyond:
     return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, notes)
 
 
+DRAWN = {name: (figures.module_of(name), made.tables) for name, made in figures.FIGURES.items()}
+
+
 def compose(given):
     """The generated files, with every optional section."""
-    return contents.compose(given, PARTS)
+    return source.compose(given, PARTS, DRAWN)
 
 
 def degenerate() -> dict[str, pd.DataFrame]:

@@ -25,10 +25,13 @@ from helpers.papers import (
     used_variables,
 )
 
+from atlas.errors import InputError
+from atlas.figures import registry as figures
 from atlas.findings import results
-from atlas.paper import appendix, contents
+from atlas.paper import appendix, contents, variables
+from atlas.workflow import code_of
 
-MODULES = [ROOT / "scripts" / "atlas" / name for name in ("paper.py", "paper_why.py", "wording.py")]
+MODULES = [*(ROOT / "scripts" / "atlas" / "paper").glob("*.py")]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def unclear() -> results.Results:
 
 def test_flipping_the_data_flips_the_words(negative, positive, unclear):
     said = {
-        name: contents.variables(given)
+        name: variables.values(given)
         for name, given in (("-", negative), ("+", positive), ("0", unclear))
     }
     for key in "abc":
@@ -73,14 +76,14 @@ def test_flipping_the_data_flips_the_words(negative, positive, unclear):
 
 def test_every_sentence_of_the_abstract_is_in_both_languages(negative, positive, unclear):
     for given in (negative, positive, unclear, study(EMPTY)):
-        values = contents.variables(given)
-        for name in contents.ABSTRACT:
+        values = variables.values(given)
+        for name in variables.ABSTRACT:
             assert values[name].endswith(".")
             assert values[f"{name}_de"].endswith(".")
             assert values[name] != values[f"{name}_de"]
             assert not re.search(r"\d\.\d\d", values[f"{name}_de"]), "a decimal point in German"
     assert used_variables(QMD.split("## Zusammenfassung")[1].split("## Introduction")[0]) >= {
-        f"{name}_de" for name in contents.ABSTRACT
+        f"{name}_de" for name in variables.ABSTRACT
     }
 
 
@@ -95,37 +98,29 @@ def test_no_number_is_typed():
 
 
 def test_variables_are_all_defined_and_all_used(negative):
-    defined = set(contents.variables(negative))
+    defined = set(variables.values(negative))
     used = used_variables(QMD)
     assert used - defined == set()
     assert defined - used == set()
 
 
 def test_included_files_are_those_that_are_written(negative):
-    written = set(compose(negative)) - {"_variables.yml"}
+    written = set(compose(negative)) - {"_variables.yml", "sources.json"}
     included = set(re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", QMD))
     assert included == written
-    rules = (ROOT / "rules" / "paper.smk").read_text("utf-8")
-    lists = {
-        name: set(re.findall(r'"(\w+)"[:,\]]?', block))
-        for name, block in re.findall(
-            r"^(PAPER_\w+) = [\[{](.*?)[\]}]", rules, re.DOTALL | re.MULTILINE
-        )
-    }
-    lists["PAPER_PARTS"] = set(PARTS)
-    for folder, names in (("tables", ["PAPER_TABLES"]), ("text", ["PAPER_TEXTS", "PAPER_PARTS"])):
-        assert {f"{folder}/{file}.md" for name in names for file in lists[name]} == {
-            file for file in written if file.startswith(folder)
-        }
-    declared = re.search(r"^PAPER_PARTS = \{(.*?)^\}", rules, re.DOTALL | re.MULTILINE)[1]
-    assert set(re.findall(r'^    "(\w+)":', declared, re.MULTILINE)) == set(PARTS)
+    assert set(contents.PARTS) == set(PARTS)
+
+
+def test_the_rule_of_the_paper_digests_what_makes_it():
+    known = code_of(ROOT / "scripts", "write_paper", *contents.modules())
+    assert "scripts/atlas/paper/prediction.py" in known
+    with pytest.raises(InputError, match=r"loads atlas\.paper"):
+        code_of(ROOT / "scripts", "write_paper")
 
 
 def test_every_figure_is_made_and_referred_to():
     shown = dict(re.findall(r"\(figures/(\w+)\.svg\)\{#(fig-[\w-]+)", QMD))
-    rules = (ROOT / "rules" / "figures.smk").read_text("utf-8")
-    block = re.search(r"^FIGURE_TABLES = \{(.*?)^\}", rules, re.DOTALL | re.MULTILINE)[1]
-    assert set(shown) == set(re.findall(r'^    "(\w+)": \{', block, re.MULTILINE))
+    assert set(shown) == set(figures.FIGURES)
     assert "fig-alt" in QMD
     for label in shown.values():
         assert f"@{label}" in QMD, label

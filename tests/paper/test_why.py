@@ -9,13 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.decided import (
+    COLUMNS,
+    FAST,
+    made,
+    table,
+    with_tables,
+)
 from helpers.papers import (
-    OPTIONS,
     QMD,
     compose,
     degenerate,
     models_frame,
-    rows_of,
     study,
     text_of,
     used_variables,
@@ -23,132 +28,14 @@ from helpers.papers import (
 from helpers.stages import compute
 
 from atlas.findings import results
-from atlas.paper import contents
 from atlas.paper import traits as paper_traits
+from atlas.paper import variables
 from atlas.statistics import alternatives as statistics_alternatives
 from atlas.statistics import correlations as statistics_correlations
-from atlas.statistics import explanations as statistics_explanations
-from atlas.statistics import mixed as statistics_mixed
 from atlas.statistics import options as statistics_options
-from atlas.statistics import pairs as statistics_pairs
-from atlas.statistics import prediction as statistics_prediction
-from atlas.statistics import shape as statistics_shape
 from atlas.statistics import traits
 from atlas.terms import words as terms_words
 from atlas.terms.words import METRICS
-
-COLUMNS = {
-    "pairs": statistics_pairs.PAIRS,
-    "mixed": statistics_mixed.MIXED,
-    "prediction": statistics_prediction.PREDICTION,
-    "alternatives": statistics_alternatives.ALTERNATIVE,
-    "shape": statistics_shape.SHAPE,
-    "traits": traits.TRAITS_TABLE,
-    "explanations": statistics_explanations.EXPLANATION,
-}
-PLACE = {"collection": "zoo", "dataset": "mnist-1d", "weightwatcher_version": "0.7.7"}
-TOGETHER = {"collection": "all", "dataset": "", "weightwatcher_version": ""}
-MEASURED = {"metric": "alpha", "quality_metric": "accuracy", "treatment": "dropped"}
-
-
-def table(name, *rows) -> pd.DataFrame:
-    """A table of the statistics with its real columns; a cell of another column is an error."""
-    for cells in rows:
-        assert set(cells) <= set(COLUMNS[name]), set(cells) - set(COLUMNS[name])
-    return pd.DataFrame(rows, columns=COLUMNS[name])
-
-
-def bounds(name, value, low, high, p=None) -> dict[str, float]:
-    cells = {name: value, f"{name}_low": low, f"{name}_high": high}
-    return cells | ({} if p is None else {f"{name}_p": p})
-
-
-def made(sign=-1) -> dict[str, pd.DataFrame]:
-    """All new tables for a relation of this sign: -1 is what the theory expects."""
-
-    def signed(name, size, p=0.001):
-        low, high = sorted((sign * (size - 0.1), sign * (size + 0.1)))
-        return bounds(name, sign * size, low, high, p)
-
-    won = 0.5 - 0.3 * sign
-    concordance = bounds("concordance", won, won - 0.1, won + 0.1, 0.001)
-    within = bounds("concordance_within", won, won - 0.1, won + 0.1, 0.001)
-    own = PLACE | MEASURED
-    quality = PLACE | {"quality_metric": "accuracy"}
-    kendall = signed("kendall", 0.5) | {"interval": "bca"}
-    trait = {"level": "family", "comparison": "b", "kind": "number", "n": 5}
-    counts = {"pairs": 150, "variants": 15, "recipes": 5}
-    return {
-        "pairs": table(
-            "pairs",
-            own | {"family": ""} | counts | concordance | bounds("gain", -sign, -sign, -sign),
-            own | {"family": "", "treatment": "stored"} | counts | concordance,
-            own | {"family": "mlp"} | counts | concordance,
-        ),
-        "mixed": table(
-            "mixed",
-            *(
-                own
-                | {"comparison": "b", "adjusted": adjusted, "n": 30, "units": 15, "groups": 5}
-                | signed("within", 0.5)
-                | bounds("between", 0.1, -0.3, 0.5, 0.7)
-                | bounds("difference", 0.6, 0.2, 1.0, 0.001)
-                for adjusted in (False, True)
-            ),
-        ),
-        "prediction": table(
-            "prediction",
-            quality | {"predictor": "alpha", "n": 15, "families": 5, "r2": 0.1, "rmse": 1} | within,
-            quality
-            | {"predictor": "size", "n": 15, "families": 5, "r2": 0.1, "rmse": 1}
-            | bounds("concordance_within", 0.5, 0.45, 0.55),
-        ),
-        "alternatives": table(
-            "alternatives",
-            *(
-                quality
-                | {"comparison": "a", "metric": metric, "n": 30, "units": 15, "groups": 1}
-                | {"kendall_p_holm": 0.001, "equal": 0}
-                | kendall
-                | signed("difference", 0.3, None)
-                for metric in ("hill", "alpha_shuffled")
-            ),
-        ),
-        "shape": table(
-            "shape",
-            PLACE
-            | {"null": "shuffled", "level": "variants", "n": 15, "alpha": 3, "null_alpha": 5}
-            | {"r2": 0.25, "interval": "bca"}
-            | signed("pearson", 0.5),
-        ),
-        "traits": table(
-            "traits",
-            quality | {"family": "mlp", "n": 6, "units": 3, "kendall_b": 0.1, "N_median": 64},
-            quality | {"family": "resnet", "n": 6, "units": 3},
-        ),
-        "explanations": table(
-            "explanations",
-            TOGETHER
-            | {"quality_metric": "", "candidate": "N_median", "kendall_p_bh": 0.01}
-            | trait
-            | {"left_out_low": sign * 0.5, "left_out_high": sign * 0.5}
-            | kendall,
-            TOGETHER
-            | {"quality_metric": "", "candidate": "recipe", "eta2": 0.6, "kendall_p_bh": 0.01}
-            | trait
-            | {"kind": "category"},
-            quality | {"candidate": "D", "kendall_p_bh": 0.9} | trait | kendall,
-        ),
-    }
-
-
-FAST = {"statistics": OPTIONS | {"permutations": 99, "bootstrap": 20}}
-
-
-def with_tables(given: results.Results, **new: pd.DataFrame) -> results.Results:
-    """The study with other tables of the statistics."""
-    found = dict(given.tables) | {name: rows_of(frame) for name, frame in new.items()}
-    return dataclasses.replace(given, tables=found)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +61,7 @@ def test_every_alternative_and_candidate_has_a_name():
 
 
 def test_flipping_the_tables_flips_the_words(expected, reversed_):
-    minus, plus = (contents.why_variables(given) for given in (expected, reversed_))
+    minus, plus = (variables.values(given) for given in (expected, reversed_))
     for name, words in {
         "verdict_pairs": ("with the smaller alpha is the better", "with the larger alpha is the"),
         "verdict_mixed": (
@@ -222,7 +109,7 @@ def test_what_stands_in_the_tables(expected):
 def test_a_sign_holds_if_it_stays_whichever_family_is_left_out(reversed_, low, high, holds):
     rows = made(+1)["explanations"].iloc[:1].assign(left_out_low=low, left_out_high=high)
     given = with_tables(reversed_, explanations=rows)
-    text = contents.why_variables(given)["verdict_explanations"]
+    text = variables.values(given)["verdict_explanations"]
     assert ("Whichever family is left out, the sign stays" in text) == holds
     assert ("No sign stays the same" in text) != holds
 
@@ -246,7 +133,7 @@ def test_an_alternative_that_is_alpha_is_called_the_same(expected):
     rows = made()["alternatives"].assign(equal=30, n=30)
     given = with_tables(expected, alternatives=rows)
     assert "| same |" in compose(given)["tables/alternatives.md"]
-    assert "Equal to alpha in every model" in contents.why_variables(given)["verdict_alternatives"]
+    assert "Equal to alpha in every model" in variables.values(given)["verdict_alternatives"]
 
 
 def test_small_families_are_marked_and_others_say_what_they_could_have_shown():
@@ -288,7 +175,7 @@ def computed(models: pd.DataFrame) -> results.Results:
 def test_flipping_the_data_flips_the_words(slope, way):
     # Two sizes: too few models for a forest, which would take long.
     given = computed(models_frame(slope, sizes=2, noise=0.02, control=False, package=False))
-    said = contents.why_variables(given)
+    said = variables.values(given)
     assert f"with the {way} alpha is the better one more often" in said["verdict_pairs"]
     assert f"Inside variants, {way} alpha goes with better models" in said["verdict_mixed"]
     assert "Alpha of the large layers is equal to alpha" in said["enough_eigenvalues"]
@@ -322,7 +209,7 @@ def test_a_degenerate_study_says_what_could_not_be_answered(case):
     text = text_of(files)
     assert not re.findall(r"\bnan\b|\bNone\b(?= [a-z]*[,.)])|\binf\b", text)
     assert set(yaml.safe_load(files["_variables.yml"])) >= used_variables(QMD)
-    said = contents.why_variables(given)
+    said = variables.values(given)
     for name in SILENT[case]:
         verdict = said[f"verdict_{name}"]
         assert UNANSWERED.search(getattr(verdict, "en", verdict)), (name, verdict)

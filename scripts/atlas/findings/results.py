@@ -1,7 +1,8 @@
 """The study as the paper sees it: its tables, and which row answers which question.
 
 Tables of the statistics stay text here (as read from CSV), so nothing is lost or invented on the
-way: a missing value is an empty cell.
+way: a missing value is an empty cell. The study records what is read of it, so that the paper can say
+where each number comes from.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from atlas.findings.outcome import Beyond, Finding, judge, judge_beyond
 from atlas.tables.parts import Partition, partition_of, primary_quality
+from atlas.tables.read import TEXT
 from atlas.terms.keys import SCOPES
 from atlas.terms.notes import Note
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,55 @@ class Answer:
     c: Finding
     stored: Mapping[str, Finding] = field(default_factory=dict)  # by comparison
     beyond: Mapping[str, Beyond] = field(default_factory=dict)
-    families: int = 0  # with a correlation of their own
     q_p: float = math.nan  # of the test that all families have the same correlation
     failed: int = 0  # layers whose fit failed
 
     def finding(self, comparison: str) -> Finding:
-        return {"a": self.a, "b": self.b, "c": self.c}[comparison]
+        return getattr(self, comparison)
 
 
 Cells = Mapping[str, str]
 Rows = Sequence[Cells]
+
+FILES = {
+    "models": "tables/models.csv",
+    "layers": "tables/layers.parquet",
+    "excluded": "tables/excluded.csv",
+    "audit": "audit.csv",
+    "runs": "weightwatcher/*/run.json",
+    "config": "config",
+}
+"""The parts of a study that are read as a whole, and their files in the study's results."""
+
+Read = tuple[str, str]
+"""A file, and the key of a row in it; "" for the file as a whole."""
+
+
+def file_of(table: str) -> str:
+    """The file of a table, in the study's results."""
+    return FILES.get(table, f"statistics/{table}.csv")
+
+
+def key_of(row: Cells) -> str:
+    """What tells a row from all others of its table: its names, without its remarks."""
+    names = (name for name in row if name in TEXT and name not in ("interval", "note"))
+    return " ".join(f"{name}={row[name]}" for name in names if row[name])
+
+
+def kept(make: Callable[[Results], T]) -> Callable[[Results], T]:
+    """A function of a study that works once; whoever asks again has read the same as the first."""
+
+    @wraps(make)
+    def remembered(study: Results) -> T:
+        if make not in study._kept:
+            with study.reading() as used:
+                found = make(study)
+            study._kept[make] = found, used
+        found, used = study._kept[make]
+        study._note(used)
+        return found
+
+    return remembered
 
 
 @dataclass(frozen=True)
@@ -53,7 +97,7 @@ class Results:
     `models`, `excluded`, `audit` and `tables` (the statistics by name) are the rows of the CSV files
     as text; `layers` is the table of layers; `runs` are the run.json files. `config` is the validated
     config without what only concerns figures, `versions` the packages of the last stages,
-    `renderer` its name and version.
+    `renderer` its name and version. Rows of `tables` are handed out by the methods, which note them.
     """
 
     models: Rows
@@ -65,6 +109,40 @@ class Results:
     config: Mapping[str, Any]
     versions: Mapping[str, str]
     renderer: tuple[str, str]
+    _kept: dict[Callable[..., Any], tuple[Any, set[Read]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _readers: list[set[Read]] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in FILES:
+            self._note([(FILES[name], "")])
+        return super().__getattribute__(name)
+
+    @contextmanager
+    def reading(self) -> Iterator[set[Read]]:
+        """What is read of the study inside this context."""
+        self._readers.append(set())
+        try:
+            yield self._readers[-1]
+        finally:
+            self._readers.pop()
+
+    def _note(self, used: Iterable[Read]) -> None:
+        if self._readers:
+            self._readers[-1].update(used)
+
+    def _out(self, table: str, rows: Sequence[Cells | None]) -> None:
+        """Note rows of a table of the statistics that are handed out; None is a row that is not there."""
+        if self._readers:
+            keys = ["", *(key_of(row) for row in rows if row is not None)]
+            self._note((file_of(table), key) for key in keys)
+
+    def rows(self, table: str, chosen: Callable[[Cells], bool] = lambda row: True) -> list[Cells]:
+        """The chosen rows of a statistics table."""
+        found = [row for row in self.tables[table] if chosen(row)]
+        self._out(table, found)
+        return found
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -78,7 +156,8 @@ class Results:
     def metric(self) -> str:
         return self.options["primary_metric"]
 
-    @cached_property
+    @property
+    @kept
     def by_model(self) -> dict[str, list[Cells]]:
         """The rows of each analysed model: one for each quality metric."""
         models: dict[str, list[Cells]] = defaultdict(list)
@@ -86,7 +165,8 @@ class Results:
             models[row["model"]].append(row)
         return dict(models)
 
-    @cached_property
+    @property
+    @kept
     def each(self) -> list[Cells]:
         """One row for each analysed model; its quality is any of them."""
         return [rows[0] for rows in self.by_model.values()]
@@ -94,11 +174,13 @@ class Results:
     def is_control(self, row: Cells) -> bool:
         return row["collection"] in self.options["controls"]
 
-    @cached_property
+    @property
+    @kept
     def trained(self) -> list[Cells]:
         return [row for row in self.each if not self.is_control(row)]
 
-    @cached_property
+    @property
+    @kept
     def partitions(self) -> dict[Partition, list[Cells]]:
         """The models that may be compared with each other, without the controls; the most models first.
 
@@ -135,7 +217,8 @@ class Results:
         )
         return primary_quality(present, self.options["primary_quality"])
 
-    @cached_property
+    @property
+    @kept
     def _index(self) -> dict[tuple[str, ...], Cells]:
         keys = ("comparison", "scope", "family", "variant", "metric", "quality_metric", "treatment")
         return {
@@ -158,28 +241,30 @@ class Results:
         quality = self.quality(partition) if quality is None else quality
         last = (metric, quality, treatment)
         found = self._index.get((table, *partition, comparison, SCOPES[comparison], "", "", *last))
-        if comparison == "a" or (found and found.get("kendall")):
-            return found
-        groups = self.groups(partition, comparison)
-        if len(groups) == 1:
-            return self._index.get((table, *partition, comparison, "family", *groups[0], *last))
+        if comparison != "a" and not (found and found.get("kendall")):
+            groups = self.groups(partition, comparison)
+            if len(groups) == 1:
+                key = (table, *partition, comparison, "family", *groups[0], *last)
+                found = self._index.get(key)
+        self._out(table, [found])
         return found
+
+    @property
+    @kept
+    def _groups(self) -> dict[tuple[str, ...], set[tuple[str, str]]]:
+        groups: dict[tuple[str, ...], set[tuple[str, str]]] = defaultdict(set)
+        for row in self.tables["correlations"]:
+            if row["scope"] == "family":
+                key = (*partition_of(row), row["comparison"], row["quality_metric"])
+                groups[key].add((row["family"], row["variant"]))
+        return groups
 
     def groups(self, partition: Partition, comparison: str) -> list[tuple[str, str]]:
         """The (family, variant) of the groups that a comparison looks into."""
-        quality = self.quality(partition)
-        return sorted(
-            {
-                (row["family"], row["variant"])
-                for row in self.tables["correlations"]
-                if row["scope"] == "family"
-                and row["comparison"] == comparison
-                and row["quality_metric"] == quality
-                and partition_of(row) == partition
-            }
-        )
+        return sorted(self._groups.get((*partition, comparison, self.quality(partition)), ()))
 
-    @cached_property
+    @property
+    @kept
     def _families(self) -> dict[tuple[str, ...], list[Cells]]:
         rows: dict[tuple[str, ...], list[Cells]] = defaultdict(list)
         for row in self.tables["correlations"]:
@@ -192,16 +277,22 @@ class Results:
     ) -> list[Cells]:
         """The rows of all groups of a comparison, for the primary quality, failed fits left out."""
         key = (*partition, comparison, scope, metric or self.metric)
-        return self._families[(*key, self.quality(partition), "dropped")]
+        found = self._families.get((*key, self.quality(partition), "dropped"), [])
+        self._out("correlations", found)
+        return found
 
     def one(self, table: str, partition: Partition, **labels: str) -> Cells | None:
         """The first row of a statistics table with these labels, the primary metric and quality."""
         wanted = {"metric": self.metric, "quality_metric": self.quality(partition), **labels}
         wanted.setdefault("treatment", "dropped")
-        for row in self.tables[table]:
-            if partition_of(row) == partition and all(row[k] == v for k, v in wanted.items()):
-                return row
-        return None
+        found = (
+            row
+            for row in self.tables[table]
+            if partition_of(row) == partition and all(row[k] == v for k, v in wanted.items())
+        )
+        first = next(found, None)
+        self._out(table, [first])
+        return first
 
     def named(self, table: str, **labels: str) -> list[tuple[Partition, Cells]]:
         """The rows of a statistics table with these labels, in the order of the partitions.
@@ -219,38 +310,18 @@ class Results:
             wanted = {key: text for key, text in usual.items() if key in row} | labels
             if all(row[key] == text for key, text in wanted.items()):
                 found[partition].append(row)
-        return [(partition, row) for partition, rows in found.items() for row in rows]
+        chosen = [(partition, row) for partition, rows in found.items() for row in rows]
+        self._out(table, [row for _, row in chosen])
+        return chosen
 
-    @cached_property
+    @property
+    @kept
     def answers(self) -> dict[Partition, Answer]:
         """What the study finds, for each partition."""
-        return {partition: self._answer(partition) for partition in self.partitions}
+        return {partition: StudyAnswer(self, partition) for partition in self.partitions}
 
-    def _answer(self, partition: Partition) -> Answer:
-        def find(comparison: str, treatment: str = "dropped") -> Finding:
-            row = self.row("correlations", partition, comparison, treatment=treatment)
-            found = judge(row, self.confidence)
-            if row is None and comparison == "c":
-                found = dataclasses.replace(found, notes=(Note.ONE_MODEL_PER_VARIANT,))
-            return found
-
-        meta = self.one("meta", partition, comparison="b")
-        families = [r for r in self.group_rows(partition, "b") if value(r, "kendall") is not None]
-        return Answer(
-            name=self.name(partition),
-            metric=self.metric,
-            quality=self.quality(partition),
-            a=find("a"),
-            b=find("b"),
-            c=find("c"),
-            stored={key: find(key, "stored") for key in SCOPES},
-            beyond={key: judge_beyond(self.row("baselines", partition, key)) for key in SCOPES},
-            families=len(families),
-            q_p=number_of(meta, "q_p"),
-            failed=sum(int(row["layers_failed"] or 0) for row in self.partitions[partition]),
-        )
-
-    @cached_property
+    @property
+    @kept
     def control_findings(self) -> list[Finding]:
         """The tests of the controls for the primary metric and quality: own and trained quality."""
         return [
@@ -262,14 +333,66 @@ class Results:
     def control_rows(self) -> list[Cells]:
         """The rows of the controls for the primary metric and each reference's primary quality."""
         qualities = {p: self.quality(p) for p in self.partitions}
-        return [
-            row
-            for row in self.tables["controls"]
-            if row["metric"] == self.metric
-            and row["treatment"] == "dropped"
-            and row["quality_metric"]
-            == qualities.get((row["reference"], row["dataset"], row["weightwatcher_version"]))
-        ]
+        return self.rows(
+            "controls",
+            lambda row: (
+                row["metric"] == self.metric
+                and row["treatment"] == "dropped"
+                and row["quality_metric"]
+                == qualities.get((row["reference"], row["dataset"], row["weightwatcher_version"]))
+            ),
+        )
+
+
+class StudyAnswer(Answer):
+    """The answer of a study; each part is read when it is asked for, and noted for whoever asks."""
+
+    def __init__(self, study: Results, partition: Partition) -> None:
+        found = {"name": study.name(partition), "metric": study.metric}
+        found |= {"quality": study.quality(partition)}
+        self.__dict__.update(found, _study=study, _partition=partition)
+
+    def _find(self, comparison: str, treatment: str = "dropped") -> Finding:
+        row = self._study.row("correlations", self._partition, comparison, treatment=treatment)
+        found = judge(row, self._study.confidence)
+        if row is None and comparison == "c":
+            found = dataclasses.replace(found, notes=(Note.ONE_MODEL_PER_VARIANT,))
+        return found
+
+    def _beyond(self, comparison: str) -> Beyond:
+        return judge_beyond(self._study.row("baselines", self._partition, comparison))
+
+    a = property(lambda self: self._find("a"))
+    b = property(lambda self: self._find("b"))
+    c = property(lambda self: self._find("c"))
+    stored = property(lambda self: Asked(lambda comparison: self._find(comparison, "stored")))
+    beyond = property(lambda self: Asked(self._beyond))
+
+    @property
+    def q_p(self) -> float:
+        return number_of(self._study.one("meta", self._partition, comparison="b"), "q_p")
+
+    @property
+    def failed(self) -> int:
+        return sum(
+            int(row["layers_failed"] or 0) for row in self._study.partitions[self._partition]
+        )
+
+
+class Asked(Mapping[str, T]):
+    """Something of each comparison, made when it is asked for."""
+
+    def __init__(self, make: Callable[[str], T]) -> None:
+        self._make = make
+
+    def __getitem__(self, comparison: str) -> T:
+        return self._make(comparison)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SCOPES)
+
+    def __len__(self) -> int:
+        return len(SCOPES)
 
 
 def value(row: Cells | None, column: str) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from atlas.findings.outcome import Effect, Finding, Outcome, effect, judge
-from atlas.findings.results import Cells, Results, value
+from atlas.findings.results import Cells, Results, kept, value
 from atlas.paper.cells import estimate_of
 from atlas.paper.clauses import first
 from atlas.paper.markdown import count, escape, integer, listing, number, pipe_table
@@ -180,6 +180,7 @@ def why_alternatives(tried: Sequence[Tried]) -> Text | None:
     )
 
 
+@kept
 def found_alternatives(study: Results) -> list[Tried]:
     """Every alternative of alpha in every comparison, also the nulls."""
     own = {

@@ -180,7 +180,6 @@ def results_text(study: Results, comparison: str) -> str:
 
 def _sentences(study: Results, partition: Partition, answer: Answer, comparison: str) -> list[str]:
     finding = answer.finding(comparison)
-    row = study.row("correlations", partition, comparison)
     who = {
         "a": "across architectures",
         "b": "between the variants of a family",
@@ -190,8 +189,8 @@ def _sentences(study: Results, partition: Partition, answer: Answer, comparison:
     if finding.outcome is Outcome.NONE:
         return said
     if comparison == "a":
-        said += _between_families(study, partition, answer)
-        said += _simpson(study, partition, answer)
+        said += _between_families(study, partition)
+        said += _simpson(study, partition)
     else:
         said += _groups(study, partition, comparison)
         said += _together(study, partition, comparison)
@@ -205,7 +204,7 @@ def _sentences(study: Results, partition: Partition, answer: Answer, comparison:
                 answer.beyond[comparison], study.metric, answer.quality, study.confidence
             )
         )
-    said += treatment_text(study, answer, comparison, row)
+    said += treatment_text(answer, comparison)
     return said
 
 
@@ -213,7 +212,7 @@ def _constant_size(beyond: Beyond) -> bool:
     return Note.SIZE_CONSTANT in beyond.notes
 
 
-def _between_families(study: Results, partition: Partition, answer: Answer) -> list[str]:
+def _between_families(study: Results, partition: Partition) -> list[str]:
     row = study.one("between_families", partition)
     finding = judge(row, study.confidence)
     if finding.outcome is Outcome.NONE:
@@ -223,7 +222,7 @@ def _between_families(study: Results, partition: Partition, answer: Answer) -> l
     return [text + (": too few for a conclusion." if finding.outcome is Outcome.FEW else ".")]
 
 
-def _simpson(study: Results, partition: Partition, answer: Answer) -> list[str]:
+def _simpson(study: Results, partition: Partition) -> list[str]:
     """Whether pooling and looking inside families give different answers."""
     row = study.one("simpson", partition)
     pooled, within = value(row, "kendall_pooled"), value(row, "kendall_within")
@@ -355,10 +354,9 @@ def families_table(study: Results) -> str:
     """Comparison (b): each family, then all families together under both treatments."""
     rows = []
     for partition in study.partitions:
-        quality = study.quality(partition)
         for row in study.group_rows(partition, "b"):
-            key = ("baselines", *partition, "b", "family", row["family"], row["variant"])
-            base = study._index.get((*key, study.metric, quality, "dropped"))
+            labels = {name: row[name] for name in ("comparison", "scope", "family", "variant")}
+            base = study.one("baselines", partition, **labels)
             rows.append([escape(study.name(partition)), escape(row["family"]), row, base])
         if len(study.groups(partition, "b")) != 1:
             for treatment in TREATMENTS:

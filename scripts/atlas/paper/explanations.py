@@ -201,8 +201,13 @@ def explanation_rows(study: Results, level: str, comparison: str) -> list[tuple[
     """
     together = [
         ("all collections", row)
-        for row in study.tables["explanations"]
-        if partition_of(row) == ALL and (row["level"], row["comparison"]) == (level, comparison)
+        for row in study.rows(
+            "explanations",
+            lambda row: (
+                partition_of(row) == ALL
+                and (row["level"], row["comparison"]) == (level, comparison)
+            ),
+        )
     ]
     return together or [
         (escape(study.name(partition)), row)

@@ -57,7 +57,7 @@ def failed_layers(failed: int, layers: int) -> str:
     return f"Of {count(layers, 'fit')}, {integer(failed)} failed ({share(failed, layers)})."
 
 
-def treatment_text(study: Results, answer: Answer, comparison: str, row: Cells | None) -> list[str]:
+def treatment_text(answer: Answer, comparison: str) -> list[str]:
     """What averaging failed fits in would change."""
     if not answer.failed:
         return []

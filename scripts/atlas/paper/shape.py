@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from atlas.findings.outcome import Effect, Finding, Outcome, judge
-from atlas.findings.results import Cells, Results, number_of, value
+from atlas.findings.results import Results, kept, number_of, value
 from atlas.paper.cells import name_of
 from atlas.paper.clauses import first, grouped, with_interval
 from atlas.paper.explanations import dative
@@ -201,6 +201,7 @@ def why_shape(shapes: Sequence[Shape], tested: Mapping[str, Sequence[Finding]]) 
     )
 
 
+@kept
 def found_shapes(study: Results) -> list[Shape]:
     """Alpha against its nulls, without the controls."""
     return [
@@ -208,16 +209,11 @@ def found_shapes(study: Results) -> list[Shape]:
             name_of(study, row),
             alpha_of(row["null"]),
             row["level"],
-            _pearson(study, row),
+            judge(row, study.confidence, "pearson"),
             number_of(row, "reliability"),
         )
-        for row in study.tables["shape"]
-        if not study.is_control(row)
+        for row in study.rows("shape", lambda row: not study.is_control(row))
     ]
-
-
-def _pearson(study: Results, row: Cells) -> Finding:
-    return judge(row, study.confidence, "pearson")
 
 
 NULL_LABELS = {"shuffled": "permuted", "gaussian": "noise"}
@@ -228,7 +224,7 @@ def shape_table(study: Results) -> str:
     """Alpha against its nulls: means, correlation and shared differences."""
     rows = []
     order = [*LEVEL_LABELS]
-    found = [row for row in study.tables["shape"] if value(row, "pearson") is not None]
+    found = study.rows("shape", lambda row: value(row, "pearson") is not None)
     for row in sorted(found, key=lambda r: (partition_of(r), r["null"], order.index(r["level"]))):
         low, high = value(row, "pearson_low"), value(row, "pearson_high")
         share = percent(value(row, "r2"))
