@@ -763,8 +763,5 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
 
 
 def test_candidates_are_the_columns_of_traits():
-    assert set(statistics_traits.NUMBERS) | set(statistics_traits.CATEGORIES) == set(
-        statistics_traits.CANDIDATES
-    )
     assert set(statistics_traits.NUMBERS) <= set(statistics_traits.TRAITS_TABLE)
     assert prepare(edge(3, 1))[terms_keys.SIZE].tolist() == [6, 6, 6]
