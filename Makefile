@@ -11,7 +11,7 @@ GROUP ?= $(if $(findstring keras,$(STUDY)),keras,core)
 BIN := $(VENV)/bin
 RUN = $(BIN)/snakemake --cores $(CORES) $(if $(filter-out config.yaml,$(STUDY)),--configfile $(STUDY))
 
-.PHONY: paper figures statistics tables weightwatcher spectra retry clean install list where overview test test-all lint lock help
+.PHONY: paper figures statistics tables weightwatcher spectra retry clean install list where overview architecture test test-all lint lock help
 
 paper figures statistics tables weightwatcher spectra retry clean: install ## Build that part of the study (STUDY=studies/other.yaml for another)
 	$(RUN) -- $@
@@ -27,6 +27,9 @@ where: install ## Where a number, table or figure of the paper comes from: make 
 overview: ## Redraw docs/overview.png from the built default study
 	$(MAKE) figures STUDY=config.yaml
 	$(BIN)/python scripts/draw_overview.py
+
+architecture: install ## Redraw docs/architecture.svg from the imports
+	$(BIN)/python scripts/draw_architecture.py
 
 test: $(VENV)/dev.installed ## Set up and run the fast tests
 	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow" $(ARGS)

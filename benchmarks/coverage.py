@@ -54,11 +54,15 @@ from atlas.statistics.describe import describe
 from atlas.statistics.models import Scope, prepare
 from atlas.statistics.options import Options
 from atlas.statistics.sample import make_sample
+from atlas.study.schema import defaults
 
 Array = NDArray[Any]
 Rng = np.random.Generator
 
-OPTIONS = Options(metrics=("alpha",), permutations=499, bootstrap=499)
+OPTIONS = Options.from_config(
+    defaults("statistics")
+    | {"metrics": ("alpha",), "permutations": 499, "bootstrap": 499, "seed": 0}
+)
 ALPHA = 1 - OPTIONS.confidence
 
 

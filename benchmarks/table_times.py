@@ -36,6 +36,7 @@ from atlas.statistics import registry
 from atlas.statistics.alternatives import ALTERNATIVES
 from atlas.statistics.options import Options
 from atlas.statistics.traits import NUMBERS
+from atlas.study.schema import defaults
 from atlas.tables.read import read_table
 from atlas.terms.keys import SIZE, TEXT
 
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     study = yaml.safe_load((ROOT / "studies" / "timm.yaml").read_text("utf-8"))
-    options = Options.from_config(study["statistics"])
+    options = Options.from_config(defaults("statistics") | study["statistics"])
     with tempfile.TemporaryDirectory() as folder:
         models = simulate(arguments.models, options)
         models.to_csv(Path(folder) / "models.csv", index=False)

@@ -37,20 +37,25 @@ def code_of(scripts: Path, script: str, *modules: str) -> list[str]:
         found |= _files_of(scripts, tuple(name.split(".")), f"the rule of {script}")
     todo = list(found)
     while todo:
-        path = todo.pop()
-        new: set[Path] = set()
-        for target in _imports(scripts, path):
-            if target[-1].endswith("*"):
-                prefix = ".".join(target)[:-1]
-                if not any(name.startswith(prefix) for name in modules):
-                    raise InputError(
-                        f"{_shown(scripts, path)} loads {prefix}... by name: its rule must name them"
-                    )
-            else:
-                new |= _files_of(scripts, target, _shown(scripts, path))
+        new = imports_of(scripts, todo.pop(), *modules)
         todo += new - found
         found |= new
     return sorted(_shown(scripts, path) for path in found)
+
+
+def imports_of(scripts: Path, path: Path, *modules: str) -> set[Path]:
+    """The files that the imports in one file load; ``modules`` and errors as in ``code_of``."""
+    found: set[Path] = set()
+    for target in _imports(scripts, path):
+        if target[-1].endswith("*"):
+            prefix = ".".join(target)[:-1]
+            if not any(name.startswith(prefix) for name in modules):
+                raise InputError(
+                    f"{_shown(scripts, path)} loads {prefix}... by name: its rule must name them"
+                )
+        else:
+            found |= _files_of(scripts, target, _shown(scripts, path))
+    return found
 
 
 def digest_of(scripts: Path, script: str, *modules: str) -> str:

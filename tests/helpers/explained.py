@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from atlas.statistics.alternatives import ALTERNATIVES
-from atlas.statistics.options import Options
+from helpers.options import options_with
 
-QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
-ROUGH = Options(metrics=("alpha",), permutations=99, bootstrap=99)
+QUICK = options_with(metrics=("alpha",), permutations=499, bootstrap=299)
+ROUGH = options_with(metrics=("alpha",), permutations=99, bootstrap=99)
 PLAIN = ("c", "d", "1.0")
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 from atlas.figures import data, style
 from atlas.statistics import controls, correlations
-from atlas.statistics import options as statistics_options
+from helpers.options import options_with
 from helpers.stages import draw
 
 METRICS = ["alpha", "failed_share", "log_parameters"]
 CONTROLS = {"zoo-untrained": "zoo"}
-OPTIONS = statistics_options.Options(
+OPTIONS = options_with(
     metrics=tuple(METRICS), permutations=9, bootstrap=9, controls=CONTROLS, seed=1
 )
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")

@@ -10,8 +10,9 @@ import pandas as pd
 from atlas.statistics import sample as statistics_sample
 from atlas.statistics.models import Scope, prepare
 from atlas.statistics.options import Options
+from helpers.options import options_with
 
-QUICK = Options(metrics=("alpha",), permutations=499, bootstrap=299)
+QUICK = options_with(metrics=("alpha",), permutations=499, bootstrap=299)
 
 
 def row(alpha: float, quality: float, **labels: object) -> dict[str, object]:

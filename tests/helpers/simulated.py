@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from atlas.statistics.options import Options
+from helpers.options import options_with
 
-FAST = Options(metrics=("alpha",), permutations=299, bootstrap=199)
+FAST = options_with(metrics=("alpha",), permutations=299, bootstrap=199)
 
 
 def table_of(alpha: object, quality: object, **labels: object) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from atlas.figures.style import Look, style
 from atlas.statistics import registry as statistics
 from atlas.statistics.options import Options
 from atlas.statistics.sample import significant
+from atlas.study.schema import defaults
 
 
 def compute(
@@ -38,6 +39,10 @@ def compute_all(models: pd.DataFrame, options: Options) -> dict[str, pd.DataFram
 def draw(
     name: str, tables: Mapping[str, pd.DataFrame], look: Look, ask: Mapping[str, Any]
 ) -> Figure:
-    """One figure from its tables."""
+    """One figure from its tables; it may read only the options that the registry names for it."""
+    options = {key: defaults("statistics")[key] for key in figures.FIGURES[name].options}
+    of_layer = {"model": "", "layer": None} if name == "spectral_density" else {}
+    asked = options | of_layer
+    asked |= {key: value for key, value in ask.items() if key in asked}
     with style():
-        return getattr(import_module(figures.module_of(name)), name)(look, Ask(**ask), **tables)
+        return getattr(import_module(figures.module_of(name)), name)(look, Ask(**asked), **tables)

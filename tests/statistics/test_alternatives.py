@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.explained import QUICK, ROUGH, families, one, table_of, zoo
+from helpers.options import options_with
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics import alternatives as statistics_alternatives
 from atlas.statistics.alternatives import ALTERNATIVES, alternatives
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 from atlas.statistics.shape import shape
 from atlas.statistics.traits import traits
 from atlas.terms.notes import Note
@@ -43,7 +43,7 @@ def test_an_alternative_that_restores_the_relation_is_better():
 def test_estimates_are_those_of_the_correlations():
     """The same models and resamples: a metric of both tables has the same numbers in both."""
     table = zoo(np.random.default_rng(2))
-    options = Options(
+    options = options_with(
         metrics=("hill",), permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"}
     )
     found = alternatives(table, options)
@@ -123,7 +123,7 @@ def test_the_reference_is_alpha_whatever_the_primary_metric():
     table = families(np.random.default_rng(6), [1.0] * 3)
     table["hill"] = table["alpha"] ** 2
     table["log_norm"] = -table["quality"]
-    options = Options(
+    options = options_with(
         metrics=("log_norm",), primary_metric="log_norm", permutations=99, bootstrap=99
     )
     pd.testing.assert_frame_equal(alternatives(table, options), alternatives(table, ROUGH))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.models import QUICK, one, several
+from helpers.options import options_with
 from helpers.simulated import FAST, families_of, nominal, normal
 from scipy import stats
 
@@ -14,7 +15,6 @@ from atlas.statistics import sample as statistics_sample
 from atlas.statistics.between_families import between_families
 from atlas.statistics.correlations import correlations
 from atlas.statistics.models import prepare
-from atlas.statistics.options import Options
 
 
 def test_between_families():
@@ -48,7 +48,7 @@ def test_between_families_is_not_within(within, between):
 def test_families_that_resemble_each_other_need_the_family_as_unit():
     """Without an effect: pooled p takes variants for independent, the families' means do not."""
     pooled, between = [], []
-    options = Options(metrics=("alpha",), permutations=99, bootstrap=2)
+    options = options_with(metrics=("alpha",), permutations=99, bootstrap=2)
     for seed in range(50):
         rng = np.random.default_rng(seed)
         x, y = rng.normal(size=(2, 7, 1)) + 0.1 * rng.normal(size=(2, 7, 4))

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import family, one, sample_of, several
+from helpers.options import options_with
 from scipy import stats
 
 from atlas.statistics import bootstrap
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -60,7 +60,7 @@ def test_bca_agrees_with_scipy():
     rng = np.random.default_rng(8)
     x = rng.gamma(2, size=25)
     y = -x + rng.normal(size=25)
-    options = Options(metrics=("alpha",), permutations=99, bootstrap=6000)
+    options = options_with(metrics=("alpha",), permutations=99, bootstrap=6000)
     found = one(correlations(family(x, y), options), scope="family")
 
     def plain(a, b, axis):
@@ -99,7 +99,7 @@ def test_bca_covers():
     covered = []
     for seed in range(100):
         sample = sample_of(family(*rng.normal(size=(2, 20))))
-        options = Options(bootstrap=399, seed=seed)
+        options = options_with(bootstrap=399, seed=seed)
         bounds = bootstrap.bca_intervals(
             sample, options, (), lambda w, s=sample: bootstrap.weighted_correlations(s, w)[:, :, 0]
         )

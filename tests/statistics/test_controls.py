@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import one, zoo
+from helpers.options import options_with
 from helpers.simulated import FAST, families_of, normal, numbered
 from scipy import stats
 
 from atlas.statistics.controls import controls
-from atlas.statistics.options import Options
 
 
 def test_controls():
@@ -25,7 +25,7 @@ def test_controls():
     table.loc[trained, "quality"] = 10 * size + rng.normal(size=len(table))
     table = table[(table["model"] != "zoo-untrained-f0-s-untrained-0")]
     table.loc[(table["model"].str.startswith("zoo-f1-m-baseline")), "alpha"] = np.nan
-    options = Options(
+    options = options_with(
         metrics=("alpha",), permutations=499, bootstrap=299, controls={"zoo-untrained": "zoo"}
     )
     found = controls(table, options)

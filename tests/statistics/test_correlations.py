@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import QUICK, family, models, one, row, sample_of, several, zoo
+from helpers.options import options_with
 from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics import permutation
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 from atlas.terms import keys
 from atlas.terms.notes import Note, notes_of
 
@@ -21,7 +21,7 @@ from atlas.terms.notes import Note, notes_of
 def test_comparisons_of_a_zoo():
     found = correlations(
         zoo(np.random.default_rng(0)),
-        Options(
+        options_with(
             metrics=("alpha",), permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"}
         ),
     )
@@ -120,7 +120,7 @@ def test_treatments():
     table = family(x, y)
     table["alpha_stored"] = x[::-1]
     table["log_norm"] = x
-    options = Options(metrics=("alpha", "log_norm"), permutations=99, bootstrap=99)
+    options = options_with(metrics=("alpha", "log_norm"), permutations=99, bootstrap=99)
     found = correlations(table, options)
     dropped = one(found, scope="family")
     stored = one(found, scope="family", treatment="stored")
@@ -136,7 +136,7 @@ def test_multiplicity():
     table = several({f"f{i}": (np.arange(6.0), rng.permutation(6.0 * np.ones(6).cumsum()))
                      for i in range(4)})  # fmt: skip
     table["log_norm"] = rng.normal(size=len(table))
-    options = Options(metrics=("alpha", "log_norm"), permutations=199, bootstrap=99)
+    options = options_with(metrics=("alpha", "log_norm"), permutations=199, bootstrap=99)
     found = correlations(table, options)
     families = found[(found["scope"] == "family") & (found["treatment"] == "dropped")]
     alpha = families[families["metric"] == "alpha"]

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 from helpers.models import QUICK, family, one, several
+from helpers.options import options_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from atlas.statistics import bootstrap, describe
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 from atlas.terms.notes import Note
 
 
@@ -25,7 +25,7 @@ from atlas.terms.notes import Note
 )
 def test_estimates_agree_with_scipy_with_ties(pairs):
     x, y = np.array(pairs, float).T
-    options = Options(metrics=("alpha",), permutations=99, bootstrap=99)
+    options = options_with(metrics=("alpha",), permutations=99, bootstrap=99)
     found = one(correlations(family(x, y), options), scope="family")
     assert found["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic)
     assert found["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)

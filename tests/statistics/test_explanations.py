@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.explained import PLAIN, QUICK, ROUGH, edge, families, one, table_of, zoo
+from helpers.options import options_with
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -82,7 +83,7 @@ def test_noise_is_found_no_more_often_than_by_chance():
     """
     p = {("family", "b"): [], ("variant", "a"): [], ("variant", "b"): []}
     naive = []
-    options = Options(metrics=("alpha",), permutations=99, bootstrap=9)
+    options = options_with(metrics=("alpha",), permutations=99, bootstrap=9)
     names = [
         name
         for name in statistics_traits.NUMBERS
@@ -95,7 +96,7 @@ def test_noise_is_found_no_more_often_than_by_chance():
         for name in names:
             column = "alpha_2_to_6" if name == "outside_share" else name
             table[column] = rng.random(12)[code]
-        own = correlations(table, Options(metrics=("alpha",), permutations=9, bootstrap=9))
+        own = correlations(table, options_with(metrics=("alpha",), permutations=9, bootstrap=9))
         found = explanations(table, own, options)
         found = found[found["candidate"].isin(names)]
         for (level, comparison), rows in found.groupby(["level", "comparison"]):
@@ -211,7 +212,7 @@ def test_all_collections_together():
     again = good.assign(dataset="d2", quality=-good["quality"])  # the same models
     gap = good.assign(quality_metric="generalization_gap")
     table = pd.concat([good, bad, words, control, again, gap], ignore_index=True)
-    options = Options(metrics=("alpha",), permutations=199, bootstrap=99,
+    options = options_with(metrics=("alpha",), permutations=199, bootstrap=99,
                       controls={"x-untrained": "x"})  # fmt: skip
     found = explained(table, options)
     assert "x-untrained" not in set(found["collection"])
@@ -275,7 +276,7 @@ EDGES = {
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", EDGES)
 def test_no_legal_table_raises(name):
-    options = Options(
+    options = options_with(
         metrics=("alpha",), permutations=99, bootstrap=99, controls={"untrained": "c"}
     )
     table = EDGES[name]
@@ -332,7 +333,7 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
     table = zoo(np.random.default_rng(19), groups=3, recipes=3, seeds=1)
     table = table[table["quality_metric"] == "accuracy"]
     table = pd.concat([table, table.assign(collection="again", model="x" + table["model"])])
-    options = Options(metrics=("alpha",), permutations=49, bootstrap=49,
+    options = options_with(metrics=("alpha",), permutations=49, bootstrap=49,
                       controls={"zoo-untrained": "zoo"})  # fmt: skip
     own = correlations(table, options)
     first = everything(table, own, options)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.options import options_with
 
 from atlas.statistics import mixed
-from atlas.statistics.options import Options
 from atlas.terms.notes import Note
 
-OPTIONS = Options(metrics=("alpha",), permutations=99, bootstrap=99)
+OPTIONS = options_with(metrics=("alpha",), permutations=99, bootstrap=99)
 
 
 def models(rng, within, between, groups=12, members=6, slope_sd=0.0, noise=0.3, **columns):

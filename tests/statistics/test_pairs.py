@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.options import options_with
 
 from atlas.statistics import pairs as statistics_pairs
 from atlas.statistics.models import prepare
@@ -17,7 +18,7 @@ from atlas.statistics.pairs import PAIRS, pairs
 from atlas.statistics.permutation import EXACT_LIMIT
 from atlas.terms.notes import Note, join, notes_of
 
-QUICK = Options(metrics=("alpha",), permutations=299, bootstrap=299)
+QUICK = options_with(metrics=("alpha",), permutations=299, bootstrap=299)
 
 
 def row(alpha: float, quality: float, **labels: object) -> dict[str, object]:
@@ -143,7 +144,9 @@ def test_seeds_are_averaged():
     assert (found["pairs"], found["recipes"]) == (1, 2)
     assert (found["concordance"], found["gain"]) == (0, -7.5)
 
-    apart = Options(metrics=("alpha",), permutations=99, bootstrap=99, seeds_are_replicates=False)
+    apart = options_with(
+        metrics=("alpha",), permutations=99, bootstrap=99, seeds_are_replicates=False
+    )
     found = answer(seeded(), apart)
     assert (found["pairs"], found["recipes"]) == (6, 2)
     assert found["concordance"] == 0.5 / 6  # b against b ties in alpha, all others disagree
@@ -330,8 +333,8 @@ def test_few_pairs_of_many_recipes_have_no_interval():
 
 def test_confidence_widens_the_interval():
     table = grid(*np.random.default_rng(4).normal(size=(2, 4, 8)))
-    narrow = answer(table, Options(metrics=("alpha",), permutations=99, confidence=0.5))
-    wide = answer(table, Options(metrics=("alpha",), permutations=99, confidence=0.95))
+    narrow = answer(table, options_with(metrics=("alpha",), permutations=99, confidence=0.5))
+    wide = answer(table, options_with(metrics=("alpha",), permutations=99, confidence=0.95))
     assert wide["concordance_low"] < narrow["concordance_low"] < narrow["concordance"]
     assert narrow["concordance"] < narrow["concordance_high"] < wide["concordance_high"]
 
@@ -342,7 +345,9 @@ def test_confidence_widens_the_interval():
 def test_columns_and_keys():
     rng = np.random.default_rng(1)
     table = grid(*rng.normal(size=(2, 3, 5)))
-    found = pairs(table, Options(metrics=("alpha", "stable_rank"), permutations=99, bootstrap=99))
+    found = pairs(
+        table, options_with(metrics=("alpha", "stable_rank"), permutations=99, bootstrap=99)
+    )
     assert list(found.columns) == PAIRS
     keys = PAIRS[: PAIRS.index("pairs")]
     assert len(found) == 2 * 3 * 2 and not found.duplicated(keys).any()
@@ -356,7 +361,7 @@ def test_columns_and_keys():
 
 def test_treatments():
     table = grid([[1, 2, 3]], [[70, 60, 50]])
-    options = Options(metrics=("alpha", "entropy"), permutations=99, bootstrap=99)
+    options = options_with(metrics=("alpha", "entropy"), permutations=99, bootstrap=99)
     table["alpha_stored"] = [3.0, 2.0, 1.0]
     table["entropy"] = table["entropy_stored"] = [1.0, 3.0, 2.0]
     found = pairs(table, options)
@@ -373,13 +378,15 @@ def test_metrics_do_not_depend_on_their_company():
     alone = answer(table)
     table["entropy"], table["stable_rank"] = rng.normal(size=(2, len(table)))
     table.loc[0, "entropy"] = np.nan
-    options = Options(metrics=("stable_rank", "entropy", "alpha"), permutations=299, bootstrap=299)
+    options = options_with(
+        metrics=("stable_rank", "entropy", "alpha"), permutations=299, bootstrap=299
+    )
     pd.testing.assert_series_equal(answer(table, options), alone, check_names=False)
 
 
 def test_untrained_controls_have_no_rows():
     table = pd.concat([grid([[1, 2]], [[1, 2]], collection=c) for c in ("zoo", "zoo-untrained")])
-    options = Options(
+    options = options_with(
         metrics=("alpha",), permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"}
     )
     assert set(pairs(table, options)["collection"]) == {"zoo"}
@@ -388,7 +395,7 @@ def test_untrained_controls_have_no_rows():
 def test_further_data_sets_have_the_primary_metric_and_size():
     table = pd.concat([grid([[1, 2]], [[1, 2]], dataset=d) for d in ("a", "b")])
     table["stable_rank"] = 1.0
-    options = Options(metrics=("alpha", "stable_rank"), permutations=99, bootstrap=99)
+    options = options_with(metrics=("alpha", "stable_rank"), permutations=99, bootstrap=99)
     found = pairs(table, options)
     assert set(found.loc[found["dataset"] == "a", "metric"]) == set(options.all_metrics)
     assert set(found.loc[found["dataset"] == "b", "metric"]) == {"alpha", "log_parameters"}

@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 from helpers.models import QUICK, family, one, sample_of, zoo
+from helpers.options import options_with
 from scipy import stats
 
 from atlas.statistics import permutation
 from atlas.statistics import sample as statistics_sample
 from atlas.statistics.correlations import correlations
 from atlas.statistics.models import Scope, prepare
-from atlas.statistics.options import Options
 from atlas.terms.notes import Note, notes_of
 
 
@@ -50,7 +50,7 @@ def test_random_p_is_close_to_the_known_one():
     rng = np.random.default_rng(3)
     x = rng.normal(size=20)
     y = 0.5 * x + rng.normal(size=20)
-    options = Options(metrics=("alpha",), bootstrap=99)
+    options = options_with(metrics=("alpha",), bootstrap=99)
     found = one(correlations(family(x, y), options), scope="family")
     assert not found["exact"] and found["permutations"] == 9999
     exact = stats.kendalltau(x, y, method="exact").pvalue

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.options import options_with
 
 from atlas.statistics import prediction
-from atlas.statistics.options import Options
 
-OPTIONS = Options(metrics=("alpha", "log_norm"), permutations=99, bootstrap=199)
+OPTIONS = options_with(metrics=("alpha", "log_norm"), permutations=99, bootstrap=199)
 
 
 def models(rng, families=4, members=4, inside=-1.0, between=-1.0, noise=0.0, size=0.0):

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import models, one, row
+from helpers.options import options_with
 from helpers.simulated import FAST, table_of
 
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "ww-trends-2020"
 
@@ -37,7 +37,7 @@ def test_published_series(series, metric, rmse, r2, tau):
             row(np.nan, error, model=model, quality_metric="error", family=series)
             | {metric: summary[metric]}
         )
-    options = Options(metrics=(metric,), permutations=99, bootstrap=99)
+    options = options_with(metrics=(metric,), permutations=99, bootstrap=99)
     found = one(correlations(models(rows), options), scope="family", metric=metric)
     assert found["n"] == len(rows) == {"VGG": 8, "DenseNet": 4}[series]
     assert found["rmse"] == pytest.approx(rmse, abs=5e-5)
@@ -113,7 +113,7 @@ def trends(series: str) -> pd.DataFrame:
 
 def published(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of scope `family` by (data set, family, metric), of the authors' metrics."""
-    options = Options(metrics=(*MARTIN, "spectral_norm"), permutations=2, bootstrap=2)
+    options = options_with(metrics=(*MARTIN, "spectral_norm"), permutations=2, bootstrap=2)
     found = correlations(table, options)
     found = found[(found["scope"] == "family") & (found["treatment"] == "dropped")]
     return found.set_index(["dataset", "family", "metric"])

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import QUICK, family, one, several, zoo
+from helpers.options import options_with
 from helpers.stages import compute_all
 from scipy import stats
 
 from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import describe
 from atlas.statistics.correlations import correlations
-from atlas.statistics.options import Options
 from atlas.statistics.registry import TABLES, module_of
 from atlas.terms.notes import Note, join
 from compute_statistics import compute_statistics
@@ -39,7 +39,7 @@ def test_a_table_is_made_from_tables_before_it():
 
 
 def test_notes_say_why():
-    options = Options(metrics=("alpha", "absent"), permutations=99, bootstrap=99)
+    options = options_with(metrics=("alpha", "absent"), permutations=99, bootstrap=99)
 
     def note(x, y, metric="alpha"):
         found = one(correlations(family(x, y), options), scope="family", metric=metric)
@@ -88,7 +88,7 @@ EDGES = {
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("edge", EDGES)
 def test_no_legal_table_raises(edge):
-    options = Options(
+    options = options_with(
         metrics=("alpha", "log_norm"),
         permutations=99,
         bootstrap=99,

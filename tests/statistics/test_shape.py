@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.explained import QUICK, one, table_of, zoo
+from helpers.options import options_with
 from scipy import stats
 
 from atlas.statistics import shape as statistics_shape
-from atlas.statistics.options import Options
 from atlas.statistics.shape import shape
 from atlas.terms.notes import Note
 
@@ -23,7 +23,7 @@ def test_the_share_of_the_null_is_recovered():
     noise = 0.5 * math.sqrt(8) * rng.normal(size=1000)
     table = table_of({"alpha": 1 + 0.5 * null + noise, "quality": np.nan, "alpha_shuffled": null})
     table["family"] = np.repeat([f"f{i:02d}" for i in range(50)], 20)
-    found = shape(table, Options(permutations=99, bootstrap=99))
+    found = shape(table, options_with(permutations=99, bootstrap=99))
     assert list(found) == statistics_shape.SHAPE and set(found["null"]) == {"shuffled"}
     row = one(found, level="variants")
     assert row["n"] == 1000 and row["r2"] == pytest.approx(0.5, abs=0.06)
@@ -73,7 +73,9 @@ def test_reliability_is_what_other_draws_of_the_null_would_show_again(signal):
     columns = {"alpha": rng.normal(size=first.size), "quality": np.nan}
     table = table_of(columns | {"alpha_gaussian": first.ravel(), "alpha_gaussian_se": se})
     table["family"] = np.repeat([f"f{i:02d}" for i in range(families)], members)
-    found = shape(table, Options(permutations=99, bootstrap=99)).set_index("level")["reliability"]
+    found = shape(table, options_with(permutations=99, bootstrap=99)).set_index("level")[
+        "reliability"
+    ]
 
     def centred(values):
         return (values - values.mean(axis=1, keepdims=True)).ravel()
@@ -91,7 +93,7 @@ def test_reliability_is_what_other_draws_of_the_null_would_show_again(signal):
 
 def test_controls_are_in_shape_with_all_their_models():
     table = zoo(np.random.default_rng(10), groups=3)
-    options = Options(permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"})
+    options = options_with(permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"})
     found = shape(table, options)
     assert found.groupby("collection")["n"].agg(list).to_dict() == {
         name: [3, 9, 9] * 2 for name in ("zoo", "zoo-untrained")

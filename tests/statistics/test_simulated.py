@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.models import one
+from helpers.options import options_with
 from helpers.simulated import FAST, families_of, nominal, normal, numbered, table_of, tau
 from scipy import stats
 
@@ -23,7 +24,6 @@ from atlas.statistics.correlations import correlations
 from atlas.statistics.describe import KINDS
 from atlas.statistics.meta import meta
 from atlas.statistics.models import prepare
-from atlas.statistics.options import Options
 from atlas.statistics.simpson import simpson
 from atlas.terms.notes import Note
 
@@ -94,7 +94,7 @@ def test_a_flipped_quality_flips_every_sign():
 def test_no_effect_is_found_no_oftener_than_chance_allows():
     """p of all three correlations, in every kind of row of one study after another."""
     p: dict[tuple[str, str], list[float]] = {}
-    options = Options(metrics=("alpha",), permutations=99, bootstrap=19)
+    options = options_with(metrics=("alpha",), permutations=99, bootstrap=19)
     for seed in range(30):
         rng = np.random.default_rng(seed)
         x, y = rng.normal(size=(2, 4, 4, 1)) + 0.3 * rng.normal(size=(2, 4, 4, 2))

@@ -24,8 +24,8 @@ from atlas.paper.markdown import (
     pipe_table,
 )
 from atlas.tables.parts import partition_of
-from atlas.terms import words
 from atlas.terms.keys import COMPARISONS
+from atlas.terms.traits import TRAITS
 from atlas.terms.words import Text, candidate_of, metric_of
 
 
@@ -315,7 +315,7 @@ def _candidates_table(
 
 
 def _order(candidate: str) -> int:
-    order = list(words.CANDIDATES)
+    order = list(TRAITS)
     return order.index(candidate) if candidate in order else len(order)
 
 

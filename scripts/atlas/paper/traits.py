@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from atlas.findings.results import Results, value
 from atlas.paper.markdown import MISSING, escape, integer, number, percent, pipe_table
+from atlas.terms import traits
 from atlas.terms.words import candidate_of
 
 TRAITS = {
-    "shapes": ("log_parameters", "layers", "N_median", "M_median", "aspect_median", "evals_median"),
-    "layers": (
-        *("evals_50", "depthwise_share", "pointwise_share", "conv_share", "dense_share"),
-        *("rank_loss_share", "tail_share", "coverage"),
-    ),
-    "fits": (
-        *("D", "outside_share", "failed_share", "alpha_sd", "metric_sd", "quality_sd"),
-        *("alpha_shuffled", "alpha_gaussian"),
-    ),
+    table: [name for name, trait in traits.TRAITS.items() if trait.table == table]
+    for table in ("shapes", "layers", "fits")
 }
-"""The candidates in each of the three tables of traits."""
-
-WHOLE = ("layers", "N_median", "M_median", "evals_median")
-SHARES = ("evals_50", "outside_share", "coverage")
+"""The traits in each of the three tables of families."""
 
 
 def traits_table(study: Results, part: str) -> str:
@@ -39,6 +30,4 @@ def traits_table(study: Results, part: str) -> str:
 
 
 def _trait(name: str, found: float | None) -> str:
-    if name in SHARES or name.endswith("_share"):
-        return percent(found)
-    return integer(found) if name in WHOLE else number(found)
+    return {"share": percent, "whole": integer}.get(traits.TRAITS[name].kind, number)(found)

@@ -46,18 +46,11 @@ from atlas.statistics.taus import (
     resampled_taus,
     sorted_until,
 )
-from atlas.statistics.traits import (
-    CANDIDATES,
-    CATEGORIES,
-    NUMBERS,
-    averages_of,
-    family_taus,
-    spreads_of,
-    with_candidates,
-)
+from atlas.statistics.traits import averages_of, family_taus, spreads_of, with_candidates
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
 from atlas.terms.notes import Note, join
+from atlas.terms.traits import CATEGORIES, NUMBERS, TRAITS
 
 PERCENT = ("accuracy", "error")  # qualities on one scale: the spread of a perplexity is another's
 
@@ -226,7 +219,7 @@ def _explain(
     units = units[units["tau"].notna()].sort_values("family", kind="stable", ignore_index=True)
     keys = [*PARTITION, "quality_metric", "level", "comparison"]
     columns: dict[str, Array] = {}
-    for name in CANDIDATES:
+    for name in TRAITS:
         values = units[name].to_numpy(object if name in CATEGORIES else float)
         if name in CATEGORIES and _comparable(values):
             codes, _ = pd.factorize(np.where(values == "", None, values), sort=True)

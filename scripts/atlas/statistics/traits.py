@@ -12,19 +12,11 @@ from atlas.statistics.models import metric_values, prepare, reference_models
 from atlas.statistics.options import Options
 from atlas.statistics.sample import without_noise
 from atlas.statistics.taus import labelled, sorted_until
-from atlas.terms.keys import PARTITION, SIZE
+from atlas.terms.keys import PARTITION
+from atlas.terms.traits import NUMBERS
 
 SPREADS = {"metric_sd": "metric", "quality_sd": "oriented"}
-
-NUMBERS = (
-    *(SIZE, "layers", "N_median", "M_median", "aspect_median", "evals_median", "evals_50"),
-    *("depthwise_share", "pointwise_share", "conv_share", "dense_share"),
-    *("rank_loss_share", "tail_share", "D", "outside_share", "failed_share", "coverage"),
-    *("alpha_sd", "alpha_shuffled", "alpha_gaussian", *SPREADS),
-)
-
-CATEGORIES = ("recipe", "dataset", "weightwatcher_version")
-CANDIDATES = (*NUMBERS, *CATEGORIES)
+"""Traits that are spreads between models, and of which column."""
 
 TRAITS_TABLE = [
     *PARTITION,

@@ -17,6 +17,7 @@ from atlas.study.schema import (
     plain_copy,
     read_schema,
     validator,
+    with_defaults,
 )
 
 
@@ -72,7 +73,7 @@ def _read_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Proble
     keys = list(_keys_that_are_no_text(config))
     if keys:
         return {}, keys
-    plain = _with_defaults(plain_copy(config), read_schema("config"))
+    plain = with_defaults(plain_copy(config), read_schema("config"))
     errors = validator(read_schema("config")).iter_errors(plain)
     # A second problem of the same value follows from the first: no text, so not one of the choices.
     first: dict[tuple[str | int, ...], str] = {}
@@ -98,25 +99,6 @@ def _keys_that_are_no_text(value: Any, path: tuple[str | int, ...] = ()) -> Iter
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _keys_that_are_no_text(item, (*path, index))
-
-
-def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The value, and the defaults of what it leaves out.
-
-    A section or list whose lines are all commented out is null in YAML; it counts as left out.
-    """
-    if not isinstance(value, dict) or "properties" not in schema:
-        return value
-    complete = dict(value)
-    for key, part in schema["properties"].items():
-        if "default" in part:
-            default = part["default"]
-            empty = complete.get(key) is None and isinstance(default, (dict, list))
-            if key not in complete or empty:
-                complete[key] = plain_copy(default)
-        if key in complete:
-            complete[key] = _with_defaults(complete[key], part)
-    return complete
 
 
 def _config_line(name: str, path: Sequence[str | int], problem: str) -> str:

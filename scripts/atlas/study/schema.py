@@ -226,3 +226,27 @@ def first_problems(lines: Sequence[str]) -> list[str]:
     unique = list(dict.fromkeys(lines))
     more = len(unique) - SHOWN_PROBLEMS
     return unique[:SHOWN_PROBLEMS] + ([f"... and {more} more problems"] if more > 0 else [])
+
+
+def with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value, and the defaults of what it leaves out.
+
+    A section or list whose lines are all commented out is null in YAML; it counts as left out.
+    """
+    if not isinstance(value, dict) or "properties" not in schema:
+        return value
+    complete = dict(value)
+    for key, part in schema["properties"].items():
+        if "default" in part:
+            default = part["default"]
+            empty = complete.get(key) is None and isinstance(default, (dict, list))
+            if key not in complete or empty:
+                complete[key] = plain_copy(default)
+        if key in complete:
+            complete[key] = with_defaults(complete[key], part)
+    return complete
+
+
+def defaults(section: str) -> dict[str, Any]:
+    """A section of the config as it is where nothing of it is written."""
+    return with_defaults({}, read_schema("config")["properties"][section])

@@ -164,63 +164,161 @@ NULL_LABELS = {
 }
 """What a network's alpha is compared with, as figures name it."""
 
-CANDIDATES = {
-    "log_parameters": Metric(
-        "$\\log_{10}$ parameters", "number of parameters", "Zahl der Parameter"
-    ),
-    "layers": Metric("layers", "number of layers", "Zahl der Schichten"),
-    "N_median": Metric("$N$", "longer side of the matrices", "längere Seite der Matrizen"),
-    "M_median": Metric("$M$", "shorter side of the matrices", "kürzere Seite der Matrizen"),
-    "aspect_median": Metric(
-        "$N/M$", "aspect ratio of the matrices", "Seitenverhältnis der Matrizen"
-    ),
-    "evals_median": Metric("eigenvalues", "eigenvalues of a layer", "Eigenwerte einer Schicht"),
-    "evals_50": Metric("large", "share of large layers", "Anteil großer Schichten"),
-    "depthwise_share": Metric(
-        "depthwise", "share of depthwise convolutions", "Anteil tiefenweiser Faltungen"
-    ),
-    "pointwise_share": Metric(
-        "pointwise", "share of pointwise convolutions", "Anteil punktweiser Faltungen"
-    ),
-    "conv_share": Metric("conv.", "share of other convolutions", "Anteil übriger Faltungen"),
-    "dense_share": Metric("dense", "share of dense layers", "Anteil dichter Schichten"),
-    "rank_loss_share": Metric("rank loss", "rank loss", "Rangverlust"),
-    "tail_share": Metric(
-        "tail", "share of eigenvalues in the tail", "Anteil der Eigenwerte im Schwanz"
-    ),
-    "D": Metric("$D$", "KS distance of the fits", "KS-Abstand der Anpassungen"),
-    "outside_share": Metric(
-        "out of range",
-        "share of layers out of range",
-        "Anteil der Schichten außerhalb des Bereichs",
-    ),
-    "failed_share": Metric("failed", "share of failed fits", "Anteil gescheiterter Anpassungen"),
-    "coverage": Metric("coverage", "coverage", "Abdeckung"),
-    "alpha_sd": Metric(
-        "SD, layers", "spread of alpha over layers", "Streuung von Alpha über die Schichten"
-    ),
-    "alpha_shuffled": Metric(
-        "$\\alpha$, permuted", "alpha of the permuted matrices", "Alpha der durchmischten Matrizen"
-    ),
-    "alpha_gaussian": Metric(
-        "$\\alpha$, noise", "alpha of noise of the same shape", "Alpha von Rauschen gleicher Form"
-    ),
-    "metric_sd": Metric(
-        "SD, metric", "spread of the metric over models", "Streuung des Maßes über die Modelle"
-    ),
-    "quality_sd": Metric(
-        "SD, quality", "spread of the quality over models", "Streuung der Qualität über die Modelle"
-    ),
-    "recipe": Metric("recipe", "training recipe", "Trainingsrezept"),
-    "dataset": Metric("data set", "data set", "Datensatz"),
-    "weightwatcher_version": Metric(
-        "version", "version of WeightWatcher", "Version von WeightWatcher"
-    ),
+
+@dataclass(frozen=True)
+class Trait:
+    """How a trait is called: in a table, in a sentence, in a German one, and in a figure."""
+
+    label: str
+    en: str
+    de: str
+    row: str
+
+
+_TRAITS = {
+    "matrix shape": {
+        "N_median": Trait(
+            "$N$",
+            "longer side of the matrices",
+            "längere Seite der Matrizen",
+            "longer side N (median)",
+        ),
+        "M_median": Trait(
+            "$M$",
+            "shorter side of the matrices",
+            "kürzere Seite der Matrizen",
+            "shorter side M (median)",
+        ),
+        "aspect_median": Trait(
+            "$N/M$",
+            "aspect ratio of the matrices",
+            "Seitenverhältnis der Matrizen",
+            "aspect ratio N/M (median)",
+        ),
+        "evals_median": Trait(
+            "eigenvalues",
+            "eigenvalues of a layer",
+            "Eigenwerte einer Schicht",
+            "number of eigenvalues (median)",
+        ),
+        "evals_50": Trait(
+            "large",
+            "share of large layers",
+            "Anteil großer Schichten",
+            "50 eigenvalues or more (share)",
+        ),
+        "rank_loss_share": Trait(
+            "rank loss", "rank loss", "Rangverlust", "eigenvalues lost to rank (share)"
+        ),
+        "alpha_gaussian": Trait(
+            "$\\alpha$, noise",
+            "alpha of noise of the same shape",
+            "Alpha von Rauschen gleicher Form",
+            "alpha of Gaussian noise, same shape",
+        ),
+        "alpha_shuffled": Trait(
+            "$\\alpha$, permuted",
+            "alpha of the permuted matrices",
+            "Alpha der durchmischten Matrizen",
+            "alpha of shuffled entries",
+        ),
+    },
+    "layer types": {
+        "depthwise_share": Trait(
+            "depthwise",
+            "share of depthwise convolutions",
+            "Anteil tiefenweiser Faltungen",
+            "depthwise convolutions (share)",
+        ),
+        "pointwise_share": Trait(
+            "pointwise",
+            "share of pointwise convolutions",
+            "Anteil punktweiser Faltungen",
+            "1 × 1 convolutions (share)",
+        ),
+        "conv_share": Trait(
+            "conv.",
+            "share of other convolutions",
+            "Anteil übriger Faltungen",
+            "other convolutions (share)",
+        ),
+        "dense_share": Trait(
+            "dense", "share of dense layers", "Anteil dichter Schichten", "dense layers (share)"
+        ),
+    },
+    "fits": {
+        "tail_share": Trait(
+            "tail",
+            "share of eigenvalues in the tail",
+            "Anteil der Eigenwerte im Schwanz",
+            "eigenvalues in the tail (share)",
+        ),
+        "D": Trait(
+            "$D$", "KS distance of the fits", "KS-Abstand der Anpassungen", "KS distance D (mean)"
+        ),
+        "outside_share": Trait(
+            "out of range",
+            "share of layers out of range",
+            "Anteil der Schichten außerhalb des Bereichs",
+            "alphas outside 2 to 6 (share)",
+        ),
+        "alpha_sd": Trait(
+            "SD, layers",
+            "spread of alpha over layers",
+            "Streuung von Alpha über die Schichten",
+            "alpha's spread over layers (SD)",
+        ),
+        "failed_share": Trait(
+            "failed",
+            "share of failed fits",
+            "Anteil gescheiterter Anpassungen",
+            "failed fits (share)",
+        ),
+        "coverage": Trait("coverage", "coverage", "Abdeckung", "parameters analysed (share)"),
+    },
+    "size": {
+        "log_parameters": Trait(
+            "$\\log_{10}$ parameters",
+            "number of parameters",
+            "Zahl der Parameter",
+            "log₁₀ parameters",
+        ),
+        "layers": Trait("layers", "number of layers", "Zahl der Schichten", "number of layers"),
+    },
+    "training and data": {
+        "metric_sd": Trait(
+            "SD, metric",
+            "spread of the metric over models",
+            "Streuung des Maßes über die Modelle",
+            "alpha's spread between models (SD)",
+        ),
+        "quality_sd": Trait(
+            "SD, quality",
+            "spread of the quality over models",
+            "Streuung der Qualität über die Modelle",
+            "quality's spread between models (SD)",
+        ),
+        "recipe": Trait("recipe", "training recipe", "Trainingsrezept", "training recipe"),
+        "dataset": Trait("data set", "data set", "Datensatz", "data set"),
+        "weightwatcher_version": Trait(
+            "version",
+            "version of WeightWatcher",
+            "Version von WeightWatcher",
+            "weightwatcher version",
+        ),
+    },
 }
-"""What could explain where the metric works: label in a table, English and German name."""
+"""The words of each of `atlas.terms.traits` under the headings of the figures, in their order."""
+
+CANDIDATES = {name: trait for traits in _TRAITS.values() for name, trait in traits.items()}
+TRAITS = {
+    heading: {name: trait.row for name, trait in traits.items()}
+    for heading, traits in _TRAITS.items()
+}
+"""The rows of `explanations` and the axes of `traits` under their headings."""
 
 
-def candidate_of(name: str) -> Metric:
+def candidate_of(name: str) -> Trait | Metric:
     """The names of a candidate; an unknown one is called as a metric of that name."""
     return CANDIDATES.get(name, metric_of(name))
 
@@ -287,45 +385,6 @@ ALTERNATIVES = {
     },
 }
 """The other ways to compute alpha, as the rows of `alternatives` name them."""
-
-TRAITS = {
-    "matrix shape": {
-        "N_median": "longer side N (median)",
-        "M_median": "shorter side M (median)",
-        "aspect_median": "aspect ratio N/M (median)",
-        "evals_median": "number of eigenvalues (median)",
-        "evals_50": "50 eigenvalues or more (share)",
-        "rank_loss_share": "eigenvalues lost to rank (share)",
-        "alpha_gaussian": "alpha of Gaussian noise, same shape",
-        "alpha_shuffled": "alpha of shuffled entries",
-    },
-    "layer types": {
-        "depthwise_share": "depthwise convolutions (share)",
-        "pointwise_share": "1 × 1 convolutions (share)",
-        "conv_share": "other convolutions (share)",
-        "dense_share": "dense layers (share)",
-    },
-    "fits": {
-        "tail_share": "eigenvalues in the tail (share)",
-        "D": "KS distance D (mean)",
-        "outside_share": "alphas outside 2 to 6 (share)",
-        "alpha_sd": "alpha's spread over layers (SD)",
-        "failed_share": "failed fits (share)",
-        "coverage": "parameters analysed (share)",
-    },
-    "size": {
-        "log_parameters": "log₁₀ parameters",
-        "layers": "number of layers",
-    },
-    "training and data": {
-        "metric_sd": "alpha's spread between models (SD)",
-        "quality_sd": "quality's spread between models (SD)",
-        "recipe": "training recipe",
-        "dataset": "data set",
-        "weightwatcher_version": "weightwatcher version",
-    },
-}
-"""The candidates, as the rows of `explanations` and the axes of `traits` name them."""
 
 NOTE_LABELS = {
     Note.NOT_IN_STUDY: "not in this study",
