@@ -60,7 +60,7 @@ rule tables:
     """Make the merged tables."""
     input:
         rules.weightwatcher.input,
-        TABLES.values(),
+        MERGED.values(),
 
 
 rule statistics:

@@ -38,7 +38,7 @@ from atlas.statistics.options import Options
 from atlas.statistics.traits import NUMBERS
 from atlas.study.schema import defaults
 from atlas.tables.read import read_table
-from atlas.terms.keys import SIZE, TEXT
+from atlas.terms.keys import NAMES, SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = ("imagenet-1k", "imagenet-a", "imagenet-real")
@@ -74,7 +74,7 @@ def simulate(count: int, options: Options, seed: int = 0) -> pd.DataFrame:
 def make(name: str, folder: Path, options: Options) -> tuple[str, float, int, float]:
     """One table as a job: its name, seconds, rows and the process's peak memory in GB."""
     start = time.perf_counter()
-    models = pd.read_csv(folder / "models.csv", dtype=dict.fromkeys(TEXT, str))
+    models = pd.read_csv(folder / "models.csv", dtype=dict.fromkeys(NAMES, str))
     others = [read_table(folder / f"{n}.csv", missing="") for n in registry.TABLES[name][1:]]
     table = getattr(import_module(registry.module_of(name)), name)(models, *others, options)
     table.to_csv(folder / f"{name}.csv", index=False)

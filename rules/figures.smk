@@ -15,7 +15,7 @@ def tables_of_figure(wildcards):
         "spectra": SPECTRA.format(model=STUDY.density_of),
         "details": str(DETAILS).format(model=STUDY.density_of),
     }
-    return {n: (TABLES | STATISTICS | one_model)[n] for n in DRAWINGS[wildcards.figure].tables}
+    return {n: (MERGED | STATISTICS | one_model)[n] for n in DRAWINGS[wildcards.figure].tables}
 
 
 rule draw_figure:

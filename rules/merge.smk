@@ -1,6 +1,6 @@
 """One table of models, one of layers, one of the models that did not make it."""
 
-TABLES = {
+MERGED = {
     "models": RESULTS / "tables" / "models.csv",
     "layers": RESULTS / "tables" / "layers.parquet",
     "excluded": RESULTS / "tables" / "excluded.csv",
@@ -19,7 +19,7 @@ rule merge_tables:
         qualities=expand(QUALITIES, model=ZOO),
         labels=FETCHED.format(set="timm-results") if LOOKED_UP else [],
     output:
-        **TABLES,
+        **MERGED,
     log:
         LOGS / "merge.log",
     conda:

@@ -22,9 +22,9 @@ rule write_paper:
     """Write the paper's numbers, tables and sentences from the results."""
     input:
         **STATISTICS,
-        models=TABLES["models"],
-        layers=TABLES["layers"],
-        excluded=TABLES["excluded"],
+        models=MERGED["models"],
+        layers=MERGED["layers"],
+        excluded=MERGED["excluded"],
         audit=RESULTS / "audit.csv",
         runs=expand(RUN, model=MODELS),
         parts=expand("paper/parts/{name}.md", name=PARTS),

@@ -6,7 +6,7 @@ STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in statistic
 rule compute_statistics:
     """Compute one table of the statistics from the table of models."""
     input:
-        lambda wildcards: [(TABLES | STATISTICS)[n] for n in statistics.TABLES[wildcards.table]],
+        lambda wildcards: [(MERGED | STATISTICS)[n] for n in statistics.TABLES[wildcards.table]],
     output:
         RESULTS / "statistics" / "{table}.csv",
     log:

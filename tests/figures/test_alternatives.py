@@ -114,6 +114,6 @@ def test_figures_and_sentences_call_the_same_rows_decided(p):
         for tau in ((0.5, 1.0) if low != low else ((low + high) / 2,))
     ]
     table = pd.DataFrame(rows)
-    found = forests.decided_rows(table, p, data.Ask())
+    found = forests.decided_rows(table, p, data.Ask(confidence=0.95))
     text = [outcome.judge(row, 0.95).outcome.decided for row in rows]
     assert found.tolist() == text and 0 < sum(text) < len(text)

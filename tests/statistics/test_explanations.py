@@ -24,7 +24,7 @@ from atlas.statistics.sample import Sample
 from atlas.statistics.shape import shape
 from atlas.statistics.traits import traits
 from atlas.terms import keys as terms_keys
-from atlas.terms.keys import TEXT
+from atlas.terms.keys import NAMES
 from atlas.terms.notes import Note, notes_of
 
 
@@ -339,7 +339,7 @@ def test_tables_depend_neither_on_the_order_of_rows_nor_on_a_file(tmp_path):
     first = everything(table, own, options)
     assert all(len(result) for result in first.values())
     own.to_csv(tmp_path / "correlations.csv", index=False)
-    text = dict.fromkeys([*TEXT, "comparison", "scope", "metric", "treatment"], str)
+    text = dict.fromkeys([*NAMES, "comparison", "scope", "metric", "treatment"], str)
     read = pd.read_csv(
         tmp_path / "correlations.csv", dtype=text, keep_default_na=False, na_values=[""]
     )

@@ -22,7 +22,7 @@ def with_times(project, name):
 
 
 def touch(project):
-    for name in ("scripts/fit_layers.py", "scripts/atlas/layers.py", "scripts/atlas/zoo.py"):
+    for name in ("scripts/fit_layers.py", "scripts/atlas/weights/layers.py", "Snakefile"):
         with_times(project, name)
     for name in ("config.yaml", "models/mine.csv", "paper/paper.qmd", "mine/good.safetensors"):
         with_times(project, name)
@@ -83,8 +83,19 @@ def edit_tolerance(project):
     project.configure(lambda c: c["audit"].update(tolerance=1e-8))
 
 
-def edit_style(project):
-    project.edit("scripts/atlas/figures.py", '"""', '"""A new look. ')
+def edited(module):
+    """An edit of one module of the package that changes what it does in no way."""
+    return lambda project: project.edit(f"scripts/atlas/{module}.py", '"""', '"""New: ')
+
+
+def label(old, new):
+    return lambda project: project.edit("scripts/atlas/terms/words.py", old, new)
+
+
+def add_a_package(project):
+    folder = project.path / "scripts/atlas/dashboard"
+    folder.mkdir()
+    (folder / "views.py").write_text("from atlas.tables.read import read_table\n")
 
 
 def edit_width(project):
@@ -101,18 +112,6 @@ def edit_reference(project):
 
 def edit_script(project):
     project.edit("scripts/compute_statistics.py", '"""', '"""New: ')
-
-
-def edit_module(project):
-    project.edit("scripts/atlas/powerlaw.py", '"""', '"""New: ')
-
-
-def edit_zoo(project):
-    project.edit("scripts/atlas/zoo.py", '"""', '"""New: ')
-
-
-def edit_validation(project):
-    project.edit("scripts/atlas/study.py", '"""', '"""New: ')
 
 
 def delete_paper(project):
@@ -213,7 +212,8 @@ CHANGES = {
         edit_tolerance,
         {"audit_fits": 1, "write_paper": 1, "typeset_paper": 2},
     ),
-    "a figure's style": (edit_style, {"draw_figure": FIGURES, **RENDER}),
+    "the style of all figures": (edited("figures/style"), {"draw_figure": FIGURES, **RENDER}),
+    "one figure": (edited("figures/traits"), {"draw_figure": 1, **RENDER}),
     "a figure's width": (edit_width, {"draw_figure": FIGURES, **RENDER}),
     "the paper's text": (edit_text, RENDER),
     "a reference": (edit_reference, RENDER),
@@ -221,14 +221,26 @@ CHANGES = {
         edit_script,
         {"compute_statistics": TABLES, "draw_figure": FIGURES - 2, **PAPER},
     ),
-    "a module of one stage": (
-        edit_module,
+    "a fit": (
+        edited("fits/powerlaw"),
         {name: n for name, n in ALL_FITTED.items() if name != "run_weightwatcher"},
     ),
-    "the networks' module": (
-        edit_zoo,
+    "a source": (
+        edited("weights/hub"),
         {
-            "make_dataset": 1,
+            "obtain_weights": 4,
+            "obtain_kept_weights": 1,
+            "compute_spectra": 5,
+            "fit_layers": 5,
+            "run_weightwatcher": 2,
+            "audit_fits": 1,
+            **MERGED,
+            "draw_figure": FIGURES,
+        },
+    ),
+    "the networks": (
+        edited("zoo/networks"),
+        {
             "train_network": 5,
             "train_kept_network": 1,
             "compute_spectra": 6,
@@ -238,7 +250,15 @@ CHANGES = {
             **MERGED,
         },
     ),
-    "the validation": (edit_validation, {}),
+    "the validation": (edited("study/lists"), {}),
+    "the merge": (edited("tables/merge"), MERGED),
+    "one table": (edited("statistics/prediction"), {"compute_statistics": 1, **PAPER}),
+    "a list of tables": (edited("statistics/registry"), {}),
+    "decided or open": (edited("findings/outcome"), {"draw_figure": 6, **PAPER}),
+    "a section of the paper": (edited("paper/pairs"), {"write_paper": 1, "typeset_paper": 2}),
+    "an English label": (label('"stable rank"', '"stable ranks"'), {"draw_figure": 10, **PAPER}),
+    "a German label": (label('"stabiler Rang"', '"Rang"'), {"draw_figure": 10, **PAPER}),
+    "a package that nothing uses": (add_a_package, {}),
     "a deleted paper": (delete_paper, {"typeset_paper": 1}),
     # Whatever was made from them is there: every result is asked for.
     "a deleted table": (delete_table, MERGED),

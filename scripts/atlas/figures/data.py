@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from atlas.tables.parts import primary_quality
-from atlas.terms.keys import PARTITION, SIZE, TEXT
+from atlas.terms.keys import NAMES, PARTITION, SIZE
 
 
 class Ask(SimpleNamespace):
@@ -38,9 +38,9 @@ def tidy(table: pd.DataFrame, text: Iterable[str], numbers: Iterable[str]) -> pd
 def tidy_models(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
     """models.csv with its text, numbers and `log_parameters`; sorted, so row order means nothing."""
     wanted = [name for name in metrics if name != SIZE]
-    table = tidy(table, TEXT, ["quality", "parameters", *wanted])
+    table = tidy(table, NAMES, ["quality", "parameters", *wanted])
     table[SIZE] = np.log10(table["parameters"].where(table["parameters"] > 0))
-    return table.sort_values(TEXT, kind="stable", ignore_index=True)
+    return table.sort_values(NAMES, kind="stable", ignore_index=True)
 
 
 ESTIMATE_TEXT = [*PARTITION, "comparison", "scope", "family", "variant"]

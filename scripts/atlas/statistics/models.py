@@ -10,7 +10,7 @@ import pandas as pd
 
 from atlas.statistics.options import Array, Options
 from atlas.tables.recipes import has_reference, is_reference
-from atlas.terms.keys import LOWER_IS_BETTER, PARTITION, SIZE, TEXT
+from atlas.terms.keys import LOWER_IS_BETTER, NAMES, PARTITION, SIZE
 from atlas.terms.notes import Note
 
 
@@ -23,10 +23,10 @@ def prepare(models: pd.DataFrame) -> pd.DataFrame:
     on the order of the input.
     """
     table = models.copy()
-    for column in TEXT:
+    for column in NAMES:
         values = table[column] if column in table else pd.Series("", index=table.index)
         table[column] = values.astype(object).where(values.notna(), "").map(str)
-    numbers = [c for c in table.columns if c not in TEXT and c not in ("source", "engine")]
+    numbers = [c for c in table.columns if c not in NAMES and c not in ("source", "engine")]
     for column in numbers:
         table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
         table[column] = table[column].where(np.isfinite(table[column]))
@@ -40,7 +40,7 @@ def prepare(models: pd.DataFrame) -> pd.DataFrame:
     named = (table["seed"] != "") & (table["variant"] != "")
     replicate = table[["family", "variant", "recipe"]].agg("\x1f".join, axis=1)
     table["unit"] = replicate.where(named, table["model"]) if len(table) else ""
-    return table.sort_values([*TEXT, "quality"], kind="stable", ignore_index=True)
+    return table.sort_values([*NAMES, "quality"], kind="stable", ignore_index=True)
 
 
 def metric_values(table: pd.DataFrame, metric: str, treatment: str) -> Array:

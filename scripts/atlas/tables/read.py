@@ -25,6 +25,7 @@ TEXT = frozenset(
         # statistics
         *["comparison", "scope", "metric", "treatment", "relation", "reference", "adjusted"],
         *["predictor", "null", "level", "candidate", "kind", "interval", "note"],
+        *["recipes", "datasets"],  # several of a family
     ]
 )
 """The columns of names: text also where a cell looks like a number. All others are numbers."""

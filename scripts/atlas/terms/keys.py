@@ -12,6 +12,6 @@ BCA_FROM, FISHER_FROM = 8, 5  # effective numbers from which an interval is give
 PARTITION = ["collection", "dataset", "weightwatcher_version"]
 GROUPING = ["comparison", "scope", "family", "variant"]
 MEASURE = ["metric", "quality_metric", "treatment"]
-TEXT = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
+NAMES = [*PARTITION, "model", "family", "variant", "recipe", "seed", "quality_metric"]
 SCOPES = {"a": "pooled", "b": "within", "c": "within"}
 COMPARISONS = {"a": "(a)", "b": "(b)", "c": "(c)"}
