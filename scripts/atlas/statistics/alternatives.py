@@ -17,7 +17,7 @@ from atlas.statistics.describe import obstacle_to
 from atlas.statistics.models import Scope, metric_values, prepare, repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import rearrangements, recipe_rearrangements
-from atlas.statistics.sample import Sample, make_sample
+from atlas.statistics.sample import Sample, make_sample, sorted_table
 from atlas.statistics.taus import (
     ALPHA,
     KENDALL,
@@ -27,7 +27,6 @@ from atlas.statistics.taus import (
     labelled,
     p_values,
     resampled_taus,
-    sorted_until,
 )
 from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
 from atlas.terms.notes import Note, join
@@ -80,7 +79,7 @@ def alternatives(models: pd.DataFrame, options: Options) -> pd.DataFrame:
             key = (*partition, *scope.key, quality)  # that of `correlations`: the same resamples
             family = [labels | row for row in _beside_alpha(scope, names, options, key)]
             rows += _holm(family)
-    return sorted_until(rows, ALTERNATIVE, "n")
+    return sorted_table(rows, ALTERNATIVE, "n")
 
 
 def _holm(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

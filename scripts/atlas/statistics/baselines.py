@@ -11,11 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from atlas.statistics.bootstrap import bca_intervals, ratio, weighted_correlations
-from atlas.statistics.describe import obstacle_to, scope_rows, sorted_table
+from atlas.statistics.describe import obstacle_to, scope_rows
 from atlas.statistics.models import Scope
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
-from atlas.statistics.sample import make_sample
+from atlas.statistics.sample import make_sample, sorted_table
 from atlas.terms.keys import BCA_FROM, GROUPING, MEASURE, PARTITION, SIZE
 from atlas.terms.notes import Note, join
 

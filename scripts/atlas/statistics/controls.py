@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from atlas.statistics.describe import ESTIMATES, describe, sorted_table
+from atlas.statistics.describe import ESTIMATES, describe
 from atlas.statistics.models import metric_values, partitions, prepare, reference_models
 from atlas.statistics.options import Options
-from atlas.statistics.sample import group_means, plain_sample
+from atlas.statistics.sample import group_means, plain_sample, sorted_table
 from atlas.terms.keys import MEASURE, TREATMENTS
 from atlas.terms.notes import join
 

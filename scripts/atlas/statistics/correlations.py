@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from atlas.statistics.describe import ESTIMATES, describe, scope_rows, sorted_table
+from atlas.statistics.describe import ESTIMATES, describe, scope_rows
 from atlas.statistics.models import Scope
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import kendall_sums, p_value, recipe_rearrangements
-from atlas.statistics.sample import make_sample
+from atlas.statistics.sample import make_sample, sorted_table
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import GROUPING, MEASURE, PARTITION, SIZE
 from atlas.terms.notes import Note, join

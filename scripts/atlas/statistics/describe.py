@@ -121,13 +121,6 @@ def _intervals(
     return result, note.of(*bare) if bare else ""
 
 
-def sorted_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Rows with these columns, sorted by the key (the text columns before the first number)."""
-    table = pd.DataFrame(list(rows), columns=list(columns))
-    keys = list(columns[: columns.index("treatment") + 1])
-    return table.sort_values(keys, kind="stable", ignore_index=True)
-
-
 def by_treatment(
     models: pd.DataFrame,
     metric: str,

@@ -35,7 +35,7 @@ from atlas.statistics.bootstrap import (
 from atlas.statistics.models import repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
-from atlas.statistics.sample import DIGITS, Sample, codes_of, without_noise
+from atlas.statistics.sample import DIGITS, Sample, codes_of, sorted_table, without_noise
 from atlas.statistics.taus import (
     KENDALL,
     WIDE,
@@ -44,7 +44,6 @@ from atlas.statistics.taus import (
     labelled,
     p_values,
     resampled_taus,
-    sorted_until,
 )
 from atlas.statistics.traits import averages_of, family_taus, spreads_of, with_candidates
 from atlas.tables.parts import primary_quality
@@ -149,7 +148,7 @@ def explanations(
         if len(tables) > 1:
             units = pd.concat(tables, ignore_index=True)
             rows += _explain(units, ("all", "", "", "", "family", comparison), options, "")
-    return sorted_until(rows, EXPLANATION, "kind")
+    return sorted_table(rows, EXPLANATION, "kind")
 
 
 def _first_quality(

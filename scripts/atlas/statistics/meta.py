@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from atlas.statistics.describe import obstacle_to, sorted_table
+from atlas.statistics.describe import obstacle_to
 from atlas.statistics.models import Scope, metric_values, partitions, prepare, scopes_of
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
-from atlas.statistics.sample import Sample, make_sample, same_values
+from atlas.statistics.sample import Sample, make_sample, same_values, sorted_table
 from atlas.terms.keys import MEASURE, PARTITION, TREATMENTS
 from atlas.terms.notes import Note, join
 

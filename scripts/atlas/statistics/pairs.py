@@ -37,9 +37,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from atlas.statistics.describe import sorted_table
 from atlas.statistics.models import (
     metric_values,
     partitions,
@@ -47,13 +45,11 @@ from atlas.statistics.models import (
     repeated_partitions,
     scopes_of,
 )
-from atlas.statistics.options import Options
+from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import EXACT_LIMIT, PAIR_LIMIT, p_value
-from atlas.statistics.sample import codes_of, same_values, without_noise
+from atlas.statistics.sample import codes_of, same_values, sorted_table, without_noise
 from atlas.terms.keys import MEASURE, PARTITION, SIZE, TREATMENTS
 from atlas.terms.notes import Note, join
-
-Array = NDArray[Any]
 
 PAIRS = [
     *PARTITION,

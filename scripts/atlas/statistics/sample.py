@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,15 @@ def plain_sample(frame: pd.DataFrame, centre_on: str | None = None) -> Sample:
         centred=centre_on is not None,
         missing=0,
     )
+
+
+def sorted_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], until: str = ""
+) -> pd.DataFrame:
+    """Rows with these columns, sorted by the columns before ``until``, or to the treatment."""
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    end = columns.index(until) if until else columns.index("treatment") + 1
+    return table.sort_values(list(columns[:end]), kind="stable", ignore_index=True)
 
 
 def significant(table: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:

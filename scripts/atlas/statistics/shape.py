@@ -11,8 +11,8 @@ import pandas as pd
 from atlas.statistics.describe import describe, obstacle_to
 from atlas.statistics.models import metric_values, prepare, reference_models, repeated_partitions
 from atlas.statistics.options import Options
-from atlas.statistics.sample import Sample, group_means, plain_sample
-from atlas.statistics.taus import ALPHA, KENDALL, Array, sorted_until
+from atlas.statistics.sample import Sample, group_means, plain_sample, sorted_table
+from atlas.statistics.taus import ALPHA, KENDALL, Array
 from atlas.statistics.traits import with_names
 from atlas.terms.experiments import NULLS, alpha_of
 from atlas.terms.keys import PARTITION
@@ -69,7 +69,7 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                 row["note"] = join(row["note"], note)
                 row["reliability"] = _reliability(variants, errors, level)
                 rows.append(labels | {"level": level} | row)
-    return sorted_until(rows, SHAPE, "n")
+    return sorted_table(rows, SHAPE, "n")
 
 
 def _errors(models: pd.DataFrame, column: str, variants: pd.DataFrame) -> Array:

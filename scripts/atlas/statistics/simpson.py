@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from atlas.statistics.bootstrap import ratio, weighted_tau
-from atlas.statistics.describe import by_treatment, obstacle_to, sorted_table
+from atlas.statistics.describe import by_treatment, obstacle_to
 from atlas.statistics.models import Scope, partitions, prepare, reference_models
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import codes_of, make_sample
+from atlas.statistics.sample import codes_of, make_sample, sorted_table
 from atlas.terms.keys import MEASURE, PARTITION
 from atlas.terms.notes import Note, join
 

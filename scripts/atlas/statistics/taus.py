@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from atlas.statistics.bootstrap import dense_ranks, ratio, tau_b, weight_at
 from atlas.statistics.models import partitions
-from atlas.statistics.options import Options
+from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value
 from atlas.statistics.sample import DIGITS, Sample
 from atlas.terms.keys import BCA_FROM, FISHER_FROM
 
-Array = NDArray[Any]
 ALPHA = "alpha"
 KENDALL = ["kendall", "kendall_low", "kendall_high", "kendall_p"]
 
@@ -25,15 +22,6 @@ WIDE = {  # the scopes of all groups together
     ("b", "within", "", ""),
     ("c", "within", "", ""),
 }
-
-
-def sorted_until(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], until: str
-) -> pd.DataFrame:
-    """Rows with these columns, sorted by the columns before `until`."""
-    table = pd.DataFrame(list(rows), columns=list(columns))
-    keys = list(columns[: columns.index(until)])
-    return table.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def labelled(

@@ -10,8 +10,8 @@ import pandas as pd
 
 from atlas.statistics.models import metric_values, prepare, reference_models
 from atlas.statistics.options import Options
-from atlas.statistics.sample import without_noise
-from atlas.statistics.taus import labelled, sorted_until
+from atlas.statistics.sample import sorted_table, without_noise
+from atlas.statistics.taus import labelled
 from atlas.terms.keys import PARTITION
 from atlas.terms.traits import NUMBERS
 
@@ -119,4 +119,4 @@ def traits(models: pd.DataFrame, correlations: pd.DataFrame, options: Options) -
             row |= {f"{name}s": ", ".join(sorted(set(members[name]) - {""}))
                     for name in ("recipe", "dataset")}  # fmt: skip
             rows.append(row)
-    return sorted_until(rows, TRAITS_TABLE, "n")
+    return sorted_table(rows, TRAITS_TABLE, "n")
