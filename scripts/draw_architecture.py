@@ -45,11 +45,14 @@ DOES = {
 COLOURS = ("#444444", "#888888", "#B07D2B", "#2E7D6B", "#7A4E9E", "#1F5FA8", "#B23A48")
 """Of the arrows from each floor."""
 
-WIDTH, LINE, PAD, GAP, BREAK = 200.0, 4.6, 2.4, 2.2, 3.4
+WIDTH, LINE, PAD, GAP, BREAK = 206.0, 4.6, 2.4, 2.2, 3.4
 """Of the picture, in mm: its width, a line of text, in, between and around boxes."""
 
 LEFT, RIGHT, LETTERS = 11.0, 142.0, 88
 """Where boxes begin and end, and how many letters a line in them has."""
+
+REACH = (WIDTH - RIGHT - 5) / 0.75
+"""How far from the boxes the longest arrow is pulled: a Bézier curve goes three quarters of it."""
 
 
 def imports_in(scripts: Path) -> dict[str, frozenset[str]]:
@@ -160,9 +163,10 @@ def _arrows(ax, arrows: Mapping[tuple[str, str], int], places: Mapping[str, tupl
         mine.sort(key=lambda pair: _other_end(pair, name, places))
         for place, pair in enumerate(mine, start=1):
             ends[(*pair, name)] = y + height * place / (len(mine) + 1)
+    longest = max((abs(ends[s, t, t] - ends[s, t, s]) for s, t in arrows), default=1.0)
     for (source, target), count in sorted(arrows.items()):
         start, end = ends[source, target, source], ends[source, target, target]
-        bow = RIGHT + 6 + 0.34 * abs(end - start)
+        bow = RIGHT + 6 + (REACH - 6) * abs(end - start) / longest
         points = [(RIGHT, start), (bow, start), (bow, end), (RIGHT + 0.6, end)]
         curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
         look = {"arrowstyle": "-|>,head_length=3.6,head_width=1.8", "shrinkA": 0, "shrinkB": 0}

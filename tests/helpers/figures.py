@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from atlas.figures import data, style
+from atlas.figures import data, registry, style
 from atlas.statistics import controls, correlations
 from helpers.options import options_with
 from helpers.stages import draw
@@ -184,17 +184,15 @@ ASK = {
     "controls": CONTROLS,
     "confidence": 0.95,
 }
+MADE = {"models", "layers", "spectra", "details", "correlations", "controls"}
+"""The tables that `tables` makes."""
+
 TABLES = {
-    "overview": ("models", "correlations"),
-    "quality_metrics": ("models", "correlations"),
-    "generalization_gap": ("models", "correlations"),
-    "within_families": ("models", "correlations"),
-    "forest": ("correlations",),
-    "alpha_depth": ("models", "layers"),
-    "spectral_density": ("spectra", "details"),
-    "controls": ("models", "controls"),
-    "training": ("models", "layers"),
+    name: drawing.tables
+    for name, drawing in registry.FIGURES.items()
+    if MADE.issuperset(drawing.tables)
 }
+"""What each figure takes that is drawn from these alone; the others have helpers of their own."""
 
 
 def tables(name: str, kind: str = "default") -> dict[str, pd.DataFrame]:

@@ -118,9 +118,9 @@ def test_the_rule_of_the_paper_digests_what_makes_it():
         code_of(ROOT / "scripts", "write_paper")
 
 
-def test_every_figure_is_made_and_referred_to():
+def test_every_figure_of_the_paper_is_made_and_referred_to():
     shown = dict(re.findall(r"\(figures/(\w+)\.svg\)\{#(fig-[\w-]+)", QMD))
-    assert set(shown) == set(figures.FIGURES)
+    assert set(shown) <= set(figures.FIGURES)
     assert "fig-alt" in QMD
     for label in shown.values():
         assert f"@{label}" in QMD, label

@@ -18,6 +18,7 @@ from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import describe
 from atlas.statistics.correlations import correlations
 from atlas.statistics.registry import TABLES, module_of
+from atlas.study.schema import defaults
 from atlas.terms.notes import Note, join
 from compute_statistics import compute_statistics
 
@@ -107,8 +108,8 @@ def test_no_legal_table_raises(edge):
 def test_bytes_do_not_depend_on_the_order_of_rows_or_of_work(tmp_path):
     rng = np.random.default_rng(17)
     table = zoo(rng, families=2, recipes=2)
-    config = {"metrics": ["alpha"], "permutations": 99, "bootstrap": 99}
-    config |= {"controls": {"zoo-untrained": "zoo"}}
+    config = defaults("statistics") | {"metrics": ["alpha"], "permutations": 99, "bootstrap": 99}
+    config |= {"seed": 0, "controls": {"zoo-untrained": "zoo"}}
     written = []
     for name, models_table in {
         "first": table,

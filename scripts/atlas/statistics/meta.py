@@ -29,11 +29,11 @@ META = [
 ]
 
 
-def meta(models: pd.DataFrame, table: pd.DataFrame, options: Options) -> pd.DataFrame:
+def meta(models: pd.DataFrame, correlations: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Groups put together: random effects of Fisher's z of Pearson's r, columns `META`.
 
-    The groups are the rows of scope `family` in `table` (from `correlations`): families for (b),
-    variants for (c). A group's z has variance 1/(units - 3), so groups of 3 units or fewer are
+    The groups are the rows of scope `family` in `correlations`: families for (b), variants for
+    (c). A group's z has variance 1/(units - 3), so groups of 3 units or fewer are
     left out, as is |r| = 1 (z is infinite). Between-group variance tau2 by Paule and Mandel
     (1982); interval by Hartung and Knapp (2001) and Sidik and Jonkman (2002), never narrower
     than without their scale (Knapp and Hartung 2003), t with k - 1 degrees of freedom; I2 by
@@ -48,7 +48,7 @@ def meta(models: pd.DataFrame, table: pd.DataFrame, options: Options) -> pd.Data
     """
     rows: list[dict[str, Any]] = []
     keys = [*PARTITION, "quality_metric"]
-    groups = table[table["scope"] == "family"]
+    groups = correlations[correlations["scope"] == "family"]
     prepared = prepare(models)
     parts = {(*partition, quality): part for partition, quality, part in partitions(prepared)}
     for key, chosen in groups.groupby([*keys, "comparison"], sort=True):
