@@ -119,5 +119,14 @@ def renderer(wildcards):
     return [found.name, found.version]
 
 
+def tables_of_figure(wildcards):
+    """The tables that a figure shows, by name."""
+    one_model = {
+        "spectra": SPECTRA.format(model=STUDY.density_of),
+        "details": str(DETAILS).format(model=STUDY.density_of),
+    }
+    return {n: (MERGED | STATISTICS | one_model)[n] for n in DRAWINGS[wildcards.figure].tables}
+
+
 wildcard_constraints:
     model=r"[a-z0-9][a-z0-9._-]*",

@@ -9,15 +9,6 @@ FIGURES = expand(
 )
 
 
-def tables_of_figure(wildcards):
-    """The tables that a figure shows, by name."""
-    one_model = {
-        "spectra": SPECTRA.format(model=STUDY.density_of),
-        "details": str(DETAILS).format(model=STUDY.density_of),
-    }
-    return {n: (MERGED | STATISTICS | one_model)[n] for n in DRAWINGS[wildcards.figure].tables}
-
-
 rule draw_figure:
     """Draw one figure, as SVG and PNG."""
     input:
