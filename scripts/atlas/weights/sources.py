@@ -78,6 +78,8 @@ def obtain(identity: Mapping[str, Any], out: Path, network: Network) -> None:
             path = Path(location)
             about = {"source_sha256": _agrees(_digest(path), expected, path.name)}
             if path.name.lower().endswith(KERAS):
+                from atlas.weights import keras_models
+
                 save(out, *keras_models.tensors(keras_models.load(path)), about)
             elif path.name.lower().endswith(ONNX):
                 import torch
