@@ -16,6 +16,7 @@ MODELS, TABLES = 11, len(statistics.TABLES)
 FIGURES = len(figures.FIGURES) - 1  # the study has no steps, which `training` shows
 RENDER = {"assemble_paper": 1, "typeset_paper": 2}
 PAPER = {"write_paper": 1, **RENDER}
+TEXT = {"write_paper": 1, "typeset_paper": 2}
 # One figure shows a single model's spectrum and depends on no table.
 MERGED = {"merge_tables": 1, "compute_statistics": TABLES, "draw_figure": FIGURES - 1, **PAPER}
 
@@ -256,10 +257,10 @@ CHANGES = {
     ),
     "the validation": (edited("study/lists"), {}),
     "the merge": (edited("tables/merge"), MERGED),
-    "one table": (edited("statistics/prediction"), {"compute_statistics": 1, **PAPER}),
-    "a list of tables": (edited("statistics/registry"), {}),
+    "one table": (edited("statistics/prediction"), {"compute_statistics": 1, **TEXT}),
+    "the list of tables": (edited("statistics/registry"), TEXT),
     "decided or open": (edited("findings/outcome"), {"draw_figure": 6, **PAPER}),
-    "a section of the paper": (edited("paper/pairs"), {"write_paper": 1, "typeset_paper": 2}),
+    "a section of the paper": (edited("paper/pairs"), TEXT),
     "an English label": (label('"stable rank"', '"stable ranks"'), {"draw_figure": 10, **PAPER}),
     "a German label": (label('"stabiler Rang"', '"Rang"'), {"draw_figure": 10, **PAPER}),
     "a package that nothing uses": (add_a_package, {}),
