@@ -32,12 +32,11 @@ from helpers.figures import (
 )
 from helpers.stages import draw
 
-from atlas.figures import data, registry, style
 from atlas.figures import marks as figures_marks
+from atlas.figures import registry, style
 from atlas.statistics import correlations
 from atlas.study.schema import defaults
 from atlas.tables.read import read_table
-from atlas.terms import keys
 
 BASIC = list(TABLES)  # a new figure of the same tables is among them
 DEGENERATE = [kind for kind in STUDIES if kind not in ("default", "small")]
@@ -283,7 +282,6 @@ def test_annotations_change_with_the_table():
 
 
 def test_better_is_up_so_that_the_sign_of_tau_is_what_one_sees():
-    assert data.LOWER_IS_BETTER == keys.LOWER_IS_BETTER
     for name, up in (("quality_metrics", True), ("generalization_gap", False)):
         for ax in drawn(name, "small").findobj(matplotlib.axes.Axes):
             low, high = ax.get_ylim()

@@ -793,7 +793,7 @@ def test_quartos_own_failures(quarto, write, monkeypatch):
 
 
 def test_renderer_needs_no_import_of_typst_to_be_named():
-    code = "import sys; from atlas.render import resolve; resolve('builtin'); print(*sys.modules)"
+    code = "import sys; from atlas.paper.render import resolve; resolve('builtin'); print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
