@@ -210,7 +210,8 @@ def test_a_killed_run_is_resumed(server, target, known_hash):
     pace = 0.05
     server.fault("a.bin", Fault("drip", pace))
     program = (
-        "import sys; from pathlib import Path; from atlas.download import Network, fetch\n"
+        "import sys; from pathlib import Path\n"
+        "from atlas.weights.download import fetch; from atlas.weights.network import Network\n"
         f"fetch(sys.argv[1], Path(sys.argv[2]), known_hash={known_hash!r}, network=Network(None, 60))"
     )
     run = subprocess.Popen(
@@ -346,7 +347,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(server, tmp_path):
 
 def test_a_file_size_limit_is_one_line_too(server, target):
     program = (
-        "import resource, signal, sys; from atlas.download import *\n"
+        "import resource, signal, sys\n"
+        "from atlas.weights.download import fetch; from atlas.weights.network import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: fetch(sys.argv[1], sys.argv[2], known_hash=None, network=Network(None, 0.3, 0))\n"

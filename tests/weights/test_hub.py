@@ -34,9 +34,9 @@ LITE0, LITE1 = "tf_efficientnet_lite0.in1k", "tf_efficientnet_lite1.in1k"
 WORKER = """
 import json, sys
 from pathlib import Path
-from atlas import hub
-from atlas.download import Network
 from atlas.errors import KnownFailure
+from atlas.weights import hub
+from atlas.weights.network import Network
 network = Network(None, 0.5, 2)
 for line in sys.stdin:
     ask, *rest = json.loads(line)
@@ -64,7 +64,7 @@ for line in sys.stdin:
 
 
 class Worker:
-    """A process with an environment of its own that calls atlas.hub."""
+    """A process with an environment of its own that calls the hub."""
 
     def __init__(self, endpoint, home, **environment):
         env = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}

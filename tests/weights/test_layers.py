@@ -593,7 +593,9 @@ KERAS = {
 @pytest.fixture(scope="module")
 def keras_models():
     pytest.importorskip("keras")
-    return pytest.importorskip("atlas.keras_models")
+    from atlas.weights import keras_models
+
+    return keras_models
 
 
 @pytest.mark.parametrize("layer", KERAS)

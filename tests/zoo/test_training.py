@@ -144,7 +144,7 @@ def test_a_number_that_yaml_read_as_text_is_named():
 
 def test_rows_need_no_heavy_import():
     code = (
-        "import sys; import atlas.zoo_config; print({'torch', 'numpy', 'yaml'} & set(sys.modules))"
+        "import sys; import atlas.study.zoo; print({'torch', 'numpy', 'yaml'} & set(sys.modules))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code],
@@ -461,9 +461,9 @@ def test_training_does_not_import_torchs_compiler(data, tmp_path):
     """It takes longer than training a network of the zoo, and torch's optimisers import it."""
     zoo_data.save_dataset(data, tmp_path / "data.npz")
     code = (
-        "import sys; from atlas import zoo; d = zoo.load_dataset(sys.argv[1]);"
-        "m = zoo.build('convnet', {'width': 8, 'depth': 1}, 0);"
-        "zoo.train(m, d, dict(steps=2, batch_size=8, learning_rate=.01, weight_decay=.1), 0);"
+        "import sys; from atlas.zoo import data, networks, training; d = data.load_dataset(sys.argv[1]);"
+        "m = networks.build('convnet', {'width': 8, 'depth': 1}, 0);"
+        "training.train(m, d, dict(steps=2, batch_size=8, learning_rate=.01, weight_decay=.1), 0);"
         "print([n for n in ('torch._dynamo', 'torch._inductor', 'sympy') if n in sys.modules])"
     )
     shown = subprocess.run(
