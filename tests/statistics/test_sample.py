@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atlas.statistics import describe
+from atlas.statistics import sample
 
 
 def test_numbers_have_12_digits():
-    table = describe.significant(
+    table = sample.significant(
         pd.DataFrame({"a": [1 / 3, np.nan, 1e-9 / 3, -1e-17], "b": ["x", "", "y", "z"]})
     )
     assert table["a"].tolist()[0] == 0.333333333333

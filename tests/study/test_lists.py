@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas.errors import InputError, KnownFailure
-from atlas.study import config as study_config
 from atlas.study import lists
 from atlas.study import row as study_row
 from atlas.study import schema as study_schema
@@ -253,10 +252,10 @@ def test_audited(base):
     def ids(**audit):
         return load(base, as_csv(*rows), audit=audit).audited
 
-    assert ids() == ("a", "c", "f")
-    assert ids(models=["e", "a"]) == ("a", "c", "e", "f")
-    assert ids(models=["d"], per_family=0) == ("d",)
-    assert ids(per_family=2) == ("a", "b", "c", "d", "f")
+    assert ids() == ["a", "c", "f"]
+    assert ids(models=["e", "a"]) == ["a", "c", "e", "f"]
+    assert ids(models=["d"], per_family=0) == ["d"]
+    assert ids(per_family=2) == ["a", "b", "c", "d", "f"]
 
 
 def test_defaults_complete_the_config(base):
@@ -348,7 +347,7 @@ def test_list_without_permission(base, monkeypatch):
 
 
 def test_weights_without_permission(base, monkeypatch):
-    monkeypatch.setattr(study_config.os, "access", lambda path, mode: False)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
     assert line(base).endswith(
         "column location: 'mine/a.pth' cannot be read; check its permissions"
     )
