@@ -11,10 +11,10 @@ from helpers import timm_tables
 
 import list_models
 from atlas.errors import InputError, KnownFailure
-from atlas.fits import published
 from atlas.study import catalogue
 from atlas.study import config as study_config
 from atlas.study.labels import METADATA, timm_labels
+from atlas.weights import published
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "list_models.py"

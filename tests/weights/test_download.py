@@ -281,7 +281,7 @@ def test_a_cut_without_an_announced_length_is_told_by_the_checksum(server, targe
 
 
 def test_attempts_that_get_further_are_not_counted(server, target, monkeypatch):
-    monkeypatch.setattr(download, "HEADWAY", 40_000)
+    monkeypatch.setattr(weights_network, "HEADWAY", 40_000)
     server.fault("a.bin", *[Fault("cut", 50_000)] * 5)
     get(server, target, network=Network(timeout=0.1, retries=1))
     assert sends(server) == [50_000] * 6

@@ -474,13 +474,13 @@ def test_what_a_study_asks_imports_neither_torch_nor_onnx_nor_numpy(tmp_path):
     write(tmp_path / "run" / "epoch_1.pt", state())
     program = f"""
 import sys; from pathlib import Path
-from atlas import files
+from atlas.weights import checkpoints, files
 assert len(files.files_of(Path({str(index)!r}))) == 3
 assert len(files.files_of(Path({str(tmp_path / "net.onnx")!r}))) == 2
-assert len(files.checkpoints(Path({str(tmp_path / "run")!r}))) == 1
+assert len(checkpoints.checkpoints(Path({str(tmp_path / "run")!r}))) == 1
 print(*sorted({{"torch", "onnx", "numpy", "safetensors", "pandas"}} & set(sys.modules)))
 """
-    scripts = str(Path(files.__file__).parents[1])
+    scripts = str(Path(files.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": scripts},

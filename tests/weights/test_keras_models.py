@@ -164,7 +164,7 @@ def test_another_backend_gives_the_same_weights_and_weightwatcher_the_same_numbe
     odd_model, tmp_path
 ):
     """In a process of its own, on PyTorch, where TensorFlow cannot be imported."""
-    paths = [str(Path(keras_models.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(keras_models.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     environment.pop("KERAS_BACKEND", None)
     command = [sys.executable, keras_env.__file__, str(tmp_path)]
