@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics.bootstrap import bca_intervals, dense_ranks, fisher_interval
-from atlas.statistics.describe import obstacle_to
+from atlas.statistics.describe import obstacle_to, scope_obstacle
 from atlas.statistics.models import Scope, metric_values, prepare, repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import rearrangements, recipe_rearrangements
@@ -23,6 +22,7 @@ from atlas.statistics.taus import (
     KENDALL,
     WIDE,
     Array,
+    correct,
     interval_method,
     labelled,
     p_values,
@@ -84,11 +84,7 @@ def alternatives(models: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 def _holm(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with `kendall_p_holm` over those that differ from alpha in some model."""
-    tested = [r for r in rows if math.isfinite(r["kendall_p"]) and r["equal"] < r["n"]]
-    if tested:
-        adjusted = multipletests([row["kendall_p"] for row in tested], method="holm")[1]
-        for row, p in zip(tested, adjusted, strict=True):
-            row["kendall_p_holm"] = p
+    correct([row for row in rows if row["equal"] < row["n"]], "holm")
     return rows
 
 
@@ -104,11 +100,7 @@ def _beside_alpha(
         alike.setdefault(np.isfinite(values[name] + alpha).tobytes(), []).append(name)
     for together in alike.values():
         sample = make_sample(scope, [*(values[n] for n in together), alpha, quality], options)
-        obstacle = ""
-        if sample.centred and sample.strata < 2:
-            obstacle = Note.TOO_FEW_GROUPS
-        elif scope.scope == "pooled" and scope.models["family"].nunique() < 2:
-            obstacle = Note.ONE_FAMILY
+        obstacle = scope_obstacle(scope, sample)
         rows = _differences(sample, options, key, obstacle, scope.comparison == "c")
         for name, row in zip(together, rows, strict=True):
             yield row | {"metric": name, "note": join(row["note"], scope.note)}

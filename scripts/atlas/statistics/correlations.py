@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from atlas.statistics.describe import ESTIMATES, describe, scope_rows
+from atlas.statistics.describe import ESTIMATES, describe, scope_obstacle, scope_rows
 from atlas.statistics.models import Scope
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import kendall_sums, p_value, recipe_rearrangements
 from atlas.statistics.sample import make_sample, sorted_table
 from atlas.tables.parts import primary_quality
 from atlas.terms.keys import GROUPING, MEASURE, PARTITION, SIZE
-from atlas.terms.notes import Note, join
+from atlas.terms.notes import join
 
 CORRELATIONS = [
     *PARTITION,
@@ -54,12 +54,7 @@ def _correlate(
     """The estimates of one scope, one metric (n,) and one treatment."""
     quality = scope.models["oriented"].to_numpy()
     sample = make_sample(scope, [values, quality], options)
-    obstacle = ""
-    if sample.centred and sample.strata < 2:
-        obstacle = Note.TOO_FEW_GROUPS
-    elif scope.scope == "pooled" and scope.models["family"].nunique() < 2:
-        obstacle = Note.ONE_FAMILY
-    row = describe(sample, options, key, obstacle)
+    row = describe(sample, options, key, scope_obstacle(scope, sample))
     if scope.comparison == "c" and sample.centred and math.isfinite(row["kendall"]):
         drawn = recipe_rearrangements(
             sample, options.permutations, options.seed_of("recipes", *key)

@@ -48,6 +48,15 @@ def obstacle_to(
     return join(*(note for note, v in zip(constants, values, strict=True) if np.ptp(v) == 0))
 
 
+def scope_obstacle(scope: Scope, sample: Sample) -> str:
+    """Why a scope's groups cannot be put together, or ""."""
+    if sample.centred and sample.strata < 2:
+        return Note.TOO_FEW_GROUPS
+    if scope.scope == "pooled" and scope.models["family"].nunique() < 2:
+        return Note.ONE_FAMILY
+    return ""
+
+
 def describe(
     sample: Sample, options: Options, key: Sequence[object], obstacle: str = ""
 ) -> dict[str, Any]:

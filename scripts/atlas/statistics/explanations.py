@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics.bootstrap import (
     bca_intervals,
@@ -40,6 +39,7 @@ from atlas.statistics.taus import (
     KENDALL,
     WIDE,
     Array,
+    correct,
     interval_method,
     labelled,
     p_values,
@@ -246,23 +246,14 @@ def _explain(
             kind = "category" if name in CATEGORIES else "number"
             row |= {"candidate": name, "kind": kind, "note": join(row["note"], note)}
             rows.append(dict(zip(keys, labels, strict=True)) | row)
-    return _benjamini_hochberg(rows)
+    correct(rows, "bh")
+    return rows
 
 
 def _comparable(values: Array) -> bool:
     """Whether known categories (n,) are at least two, and one of them has two members."""
     counts = pd.Series(values[[bool(isinstance(v, str) and v) for v in values]]).value_counts()
     return len(counts) > 1 and counts.iloc[0] > 1
-
-
-def _benjamini_hochberg(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with `kendall_p_bh` over those that have a p."""
-    tested = [row for row in rows if math.isfinite(row["kendall_p"])]
-    if tested:
-        adjusted = multipletests([row["kendall_p"] for row in tested], method="fdr_bh")[1]
-        for row, p in zip(tested, adjusted, strict=True):
-            row["kendall_p_bh"] = p
-    return rows
 
 
 def _related(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from atlas.statistics.bootstrap import dense_ranks, ratio, tau_b, weight_at
 from atlas.statistics.models import partitions
@@ -27,7 +30,7 @@ WIDE = {  # the scopes of all groups together
 def labelled(
     table: pd.DataFrame, options: Options
 ) -> Iterator[tuple[tuple[str, ...], str, pd.DataFrame]]:
-    """`_partitions` of a prepared table without controls and without models that have no label."""
+    """`partitions` of a prepared table without controls and without models that have no label."""
     for partition, quality, part in partitions(table):
         if quality and partition[0] not in options.controls:
             yield partition, quality, part
@@ -93,3 +96,13 @@ def resampled_taus(sample: Sample, weights: Array) -> Array:
 def interval_method(effective: int) -> str:
     """How an interval is made for this effective number, or "": as in `describe`."""
     return "bca" if effective >= BCA_FROM else "fisher-z" if effective >= FISHER_FROM else ""
+
+
+def correct(rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Write `kendall_p_<name>` into the rows that have a p, corrected over these (holm or bh)."""
+    tested = [row for row in rows if math.isfinite(row["kendall_p"])]
+    if tested:
+        method = {"holm": "holm", "bh": "fdr_bh"}[name]
+        adjusted = multipletests([row["kendall_p"] for row in tested], method=method)[1]
+        for row, p in zip(tested, adjusted, strict=True):
+            row[f"kendall_p_{name}"] = p
