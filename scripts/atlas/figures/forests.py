@@ -135,7 +135,7 @@ def quality_word(quality: str) -> str:
 def _forest_size(
     look: Look, blocks: Sequence[Block], panels: int, extra_mm: float, row_mm: float
 ) -> tuple[float, float]:
-    """Width and height in mm of a figure of `_forest` with rows of this height."""
+    """Width and height in mm of a figure of `forest_figure` with rows of this height."""
     lines = 1 if look.wide_mm >= BESIDE_MM else panels
     units = sum(len(block.rows) + 0.4 for block in blocks) * lines
     width = look.wide_mm if panels > 1 else max(look.width_mm, min(look.wide_mm, 110))
@@ -283,7 +283,7 @@ def common_note(notes: Iterable[str]) -> str:
 
 
 def decision_handles(rows: pd.DataFrame, decided: str, ask: Ask) -> list[Line2D]:
-    """What the marks of `_estimate` mean, as far as these rows show them."""
+    """What the marks of `draw_estimate` mean, as far as these rows show them."""
     level = f"{100 * ask.confidence:g} % interval"
     handles = []
     if rows["decided"].any():

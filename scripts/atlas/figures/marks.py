@@ -152,7 +152,7 @@ def header(figure: Figure | SubFigure, title: str, handles: list[Any], width_mm:
 
 
 def most_panels(look: Look, row_mm: float, extra_mm: float) -> int:
-    """How many panels of `_grid` the page holds, and no more than one can look at."""
+    """How many panels of `panel_grid` the page holds, and no more than one can look at."""
     columns = max(1, min(4, int(look.wide_mm // 43)))
     rows = int((tallest(look, look.wide_mm) - extra_mm) // (row_mm * SQUEEZE))
     return min(MAX_PANELS, columns * rows)
