@@ -178,7 +178,7 @@ STUDIES: dict[str, Any] = {
 }
 ASK = {
     "metrics": METRICS,
-    "primary_metric": "alpha",
+    "primary_metrics": ("alpha",),
     "primary_quality": "accuracy",
     "reference_recipe": "baseline",
     "controls": CONTROLS,

@@ -28,7 +28,7 @@ PARTS = {path.stem: path.read_text("utf-8") for path in (SOURCE / "parts").glob(
 QMD = "\n\n".join([(SOURCE / "paper.qmd").read_text("utf-8"), *PARTS.values()])
 OPTIONS = {
     "metrics": ["alpha", "log_parameters"],
-    "primary_metric": "alpha",
+    "primary_metrics": ["alpha"],
     "primary_quality": "accuracy",
     "reference_recipe": "baseline",
     "seeds_are_replicates": True,

@@ -124,7 +124,7 @@ def test_the_reference_is_alpha_whatever_the_primary_metric():
     table["hill"] = table["alpha"] ** 2
     table["log_norm"] = -table["quality"]
     options = options_with(
-        metrics=("log_norm",), primary_metric="log_norm", permutations=99, bootstrap=99
+        metrics=("log_norm",), primary_metrics=("log_norm",), permutations=99, bootstrap=99
     )
     pd.testing.assert_frame_equal(alternatives(table, options), alternatives(table, ROUGH))
 

@@ -612,7 +612,7 @@ def test_what_is_suggested_is_an_id(text):
         ),
         (
             {"statistics": {"metrics": ["log_norm"]}},
-            "statistics.primary_metric: 'alpha' is not one of statistics.metrics; add it there ",
+            "statistics.primary_metrics[0]: 'alpha' is not one of statistics.metrics; add it there",
         ),
         (
             {"statistics": {"controls": {"mine": "my"}}},

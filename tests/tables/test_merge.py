@@ -11,6 +11,7 @@ import pytest
 import atlas
 from atlas.io import atomic, write_csv, write_json, write_parquet
 from atlas.tables.merge import excluded_table, layers_table, models_table
+from atlas.tables.read import read_table
 
 SCRIPTS = str(Path(atlas.__file__).parents[1])
 RUN = {"weightwatcher": {"engine": "exact"}, "versions": {"weightwatcher": "0.7.7"}}
@@ -121,3 +122,15 @@ def test_a_writer_that_was_given_up_does_not_disturb_the_one_that_repeats_its_jo
             again.write_text("again")
     assert path.read_text() == "again"
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_factors_are_columns_of_the_models_and_their_levels_text(tmp_path):
+    rows = [row("one") | {"factor_batch_size": "32"}, row("two") | {"factor_noise": "0.10"}]
+    summaries = {name: summary(name) for name in ("one", "two")}
+    table = models_table(rows, summaries, dict.fromkeys(("one", "two"), RUN), {})
+    table.to_csv(tmp_path / "models.csv", index=False)
+    found = read_table(tmp_path / "models.csv", missing="")
+    assert found[["factor_batch_size", "factor_noise"]].to_numpy().tolist() == [
+        ["32", ""],
+        ["", "0.10"],
+    ]

@@ -48,7 +48,7 @@ from atlas.terms.words import metric_label, quality_label
 
 def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame) -> Figure:
     """Trained networks beside the untrained ones of the same variants, which cannot predict."""
-    metric = ask.primary_metric
+    metric = ask.primary_metrics[0]
     table = tidy_models(models, [metric])
     pairs = []
     for control, reference in sorted(ask.controls.items()):

@@ -44,7 +44,7 @@ from atlas.terms.words import metric_label
 
 def forest(look: Look, ask: Ask, correlations: pd.DataFrame) -> Figure:
     """Kendall's tau of quality with the primary metric, a row per comparison and group."""
-    metric, quality = ask.primary_metric, ask.primary_quality
+    metric, quality = ask.primary_metrics[0], ask.primary_quality
     table = tidy_estimates(correlations)
     table = table[~table["collection"].isin(list(ask.controls))]
     chosen = table[table["metric"] == metric]

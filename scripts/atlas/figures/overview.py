@@ -40,7 +40,7 @@ from atlas.terms.words import metric_label, quality_label
 
 def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
     """The three comparisons of the largest collection side by side."""
-    metric = ask.primary_metric
+    metric = ask.primary_metrics[0]
     parts = parts_of(tidy_models(models, [metric]), ask.primary_quality, ask.controls)
     parts = [part for part in parts if part.models[metric].notna().any()]
     if not parts:

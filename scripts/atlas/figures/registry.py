@@ -34,7 +34,7 @@ def _has_gaps(study: Study) -> bool:
     return bool(study.zoo) or any(row.quality_metric == "generalization_gap" for row in study.rows)
 
 
-_SCATTER = ("primary_metric", "primary_quality", "reference_recipe", "controls")
+_SCATTER = ("primary_metrics", "primary_quality", "reference_recipe", "controls")
 _FOREST = ("primary_quality", "controls", "confidence")
 
 FIGURES = {
@@ -51,7 +51,7 @@ FIGURES = {
         exists=_has_gaps,
     ),
     "within_families": Drawing(("models", "correlations"), _SCATTER),
-    "forest": Drawing(("correlations",), ("primary_metric", *_FOREST)),
+    "forest": Drawing(("correlations",), ("primary_metrics", *_FOREST)),
     "alpha_depth": Drawing(("models", "layers"), ("controls",)),
     "spectral_density": Drawing(("spectra", "details"), exists=lambda study: bool(study.weighed)),
     "controls": Drawing(

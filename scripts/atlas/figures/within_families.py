@@ -57,7 +57,7 @@ def within_families(
     look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFrame
 ) -> Figure:
     """Quality against the primary metric in each family: sizes joined by a line, recipes coloured."""
-    metric = ask.primary_metric
+    metric = ask.primary_metrics[0]
     parts = parts_of(tidy_models(models, [metric]), ask.primary_quality, ask.controls)
     parts = [
         Part(p.collection, p.dataset, p.version, p.quality, p.models[p.models[metric].notna()])
@@ -141,7 +141,7 @@ def _family_panel(
     ask: Ask,
 ) -> list[Label]:
     """One family: models, a thin line per variant over its recipes, the trail of the variants."""
-    metric = ask.primary_metric
+    metric = ask.primary_metrics[0]
     models = part.models[part.models["family"] == family]
     reference = is_reference(models, ask.reference_recipe)
     variants = by_size(models)

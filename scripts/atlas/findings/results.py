@@ -154,7 +154,8 @@ class Results:
 
     @property
     def metric(self) -> str:
-        return self.options["primary_metric"]
+        """The first of the primary metrics."""
+        return self.options["primary_metrics"][0]
 
     @property
     @kept

@@ -10,7 +10,7 @@ import pandas as pd
 
 from atlas.statistics.options import Array, Options
 from atlas.tables.recipes import has_reference, is_reference
-from atlas.terms.keys import LOWER_IS_BETTER, NAMES, PARTITION, SIZE
+from atlas.terms.keys import FACTOR, LOWER_IS_BETTER, NAMES, PARTITION, SIZE
 from atlas.terms.notes import Note
 
 
@@ -23,10 +23,11 @@ def prepare(models: pd.DataFrame) -> pd.DataFrame:
     on the order of the input.
     """
     table = models.copy()
-    for column in NAMES:
+    factors = [column for column in table if column.startswith(FACTOR)]
+    for column in (*NAMES, *factors):
         values = table[column] if column in table else pd.Series("", index=table.index)
         table[column] = values.astype(object).where(values.notna(), "").map(str)
-    numbers = [c for c in table.columns if c not in NAMES and c not in ("source", "engine")]
+    numbers = [c for c in table.columns if c not in {*NAMES, *factors, "source", "engine"}]
     for column in numbers:
         table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
         table[column] = table[column].where(np.isfinite(table[column]))

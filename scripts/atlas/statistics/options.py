@@ -24,7 +24,7 @@ class Options:
     """
 
     metrics: tuple[str, ...]
-    primary_metric: str
+    primary_metrics: tuple[str, ...]
     primary_quality: str
     reference_recipe: str | Sequence[str]
     permutations: int
@@ -41,7 +41,13 @@ class Options:
         Raises:
             TypeError: a key that is no option, or one that is missing.
         """
-        return cls(**config | {"metrics": tuple(config["metrics"])})
+        several = {name: tuple(config[name]) for name in ("metrics", "primary_metrics")}
+        return cls(**config | several)
+
+    @property
+    def primary_metric(self) -> str:
+        """The first of the primary metrics: what describes one metric alone is about it."""
+        return self.primary_metrics[0]
 
     @property
     def all_metrics(self) -> tuple[str, ...]:

@@ -135,10 +135,10 @@ def _contradictions(config: Mapping[str, Any], seen: Sequence[Seen]) -> Iterator
         if recipes and recipe not in recipes:
             path = ("statistics", "reference_recipe")
             yield path, _no_such("no model has the recipe", recipe, recipes)
-    metric = statistics["primary_metric"]
-    if metric not in statistics["metrics"]:
-        problem = f"{metric!r} is not one of statistics.metrics; add it there or choose one of them"
-        yield ("statistics", "primary_metric"), problem
+    for index, metric in enumerate(statistics["primary_metrics"]):
+        if metric not in statistics["metrics"]:
+            problem = f"{metric!r} is not one of statistics.metrics; add it there or remove it here"
+            yield ("statistics", "primary_metrics", index), problem
 
     if (config["weightwatcher"]["engine"], config["spectra"]["layers"]) == (
         "weightwatcher",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from atlas.terms.keys import FACTOR
+
 Cell = str | int | float | None
 
 
@@ -35,6 +37,8 @@ class Row:
     run: str | None = None  # the training run of a checkpoint, and its place in it
     step: int | None = None
     zoo: Mapping[str, Any] | None = field(default=None, hash=False)
+    # What was varied in training, by name: {"batch_size": 32}.
+    factors: Mapping[str, Cell] = field(default_factory=dict, hash=False)
     list_file: str = ""
     line: int = 0  # where the row begins in list_file; 0 for a model of the zoo
 
@@ -69,6 +73,7 @@ class Row:
             "parameters": self.parameters,
             "run": self.run,
             "step": self.step,
+            **{f"{FACTOR}{name}": str(level) for name, level in self.factors.items()},
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from atlas.fits.experiment_fits import BY_LAYER
+from atlas.terms.keys import FACTOR
 
 LABELS = (
     "model",
@@ -54,6 +55,7 @@ def models_table(
     """
     table = []
     metrics: dict[str, None] = {}  # in order, and each once: published results lack some
+    factors: dict[str, None] = {}
     for row in rows:
         summary = summaries[row["model"]]
         if summary["status"] != "ok":
@@ -69,9 +71,12 @@ def models_table(
             if key not in ("model", "status", "left_out", "reason", "stage")
         }
         metrics |= dict.fromkeys(key for key in numbers if key not in LEADING)
+        levels = {key: level for key, level in row.items() if key.startswith(FACTOR)}
+        factors |= dict.fromkeys(levels)
+        labels = {key: row.get(key) for key in LABELS} | levels
         for quality in _qualities(row, measured.get(row["model"], {}), published or {}):
-            table.append({**{key: row.get(key) for key in LABELS}, **quality, **about, **numbers})
-    frame = pd.DataFrame(table, columns=[*LEADING, *metrics])
+            table.append({**labels, **quality, **about, **numbers})
+    frame = pd.DataFrame(table, columns=[*LEADING, *factors, *metrics])
     return frame.astype(dict.fromkeys(WHOLE, "Int64"))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas.io import read_cells
+from atlas.terms.keys import FACTOR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,12 @@ TEXT = frozenset(
         *["recipes", "datasets"],  # several of a family
     ]
 )
-"""The columns of names: text also where a cell looks like a number. All others are numbers."""
+"""The columns of names: text also where a cell looks like a number."""
+
+
+def is_text(column: str) -> bool:
+    """Whether a column holds names; all others hold numbers. Levels of a factor are names."""
+    return column in TEXT or column.startswith(FACTOR)
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
@@ -37,7 +43,7 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
     An empty name is "", an empty number None. Raises ValueError for a number that is none.
     """
     return [
-        {name: cell if name in TEXT else _number(cell) for name, cell in row.items()}
+        {name: cell if is_text(name) else _number(cell) for name, cell in row.items()}
         for row in read_cells(path)
     ]
 
@@ -53,8 +59,8 @@ def read_table(path: str | Path, missing: str | None = None) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     names = list(pd.read_csv(path, nrows=0).columns)
-    text = [name for name in names if name in TEXT]
-    empty = {name: [""] if name in TEXT else ["", "nan"] for name in names}
+    text = [name for name in names if is_text(name)]
+    empty = {name: [""] if is_text(name) else ["", "nan"] for name in names}
     table = pd.read_csv(
         path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty
     )

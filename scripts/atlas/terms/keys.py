@@ -5,6 +5,9 @@ from __future__ import annotations
 POWER = 0.8
 """The probability of finding a correlation as strong as the statistics' `detectable_pearson`."""
 
+FACTOR = "factor_"
+"""What the names of columns begin with that hold what was varied in training: factor_batch_size."""
+
 SIZE = "log_parameters"
 LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
 TREATMENTS = ("dropped", "stored")
