@@ -40,7 +40,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from atlas.statistics import (
     alternatives,
     baselines,
-    between_families,
     controls,
     correlations,
     explanations,
@@ -166,7 +165,7 @@ def estimates(table: pd.DataFrame, options: Options, groups: str = "") -> dict[s
     """The estimates of one scope of all models, centred on the means of `groups` if given."""
     table = prepare(table)
     labels = table[groups].to_numpy() if groups else None
-    scope = Scope("b", "within" if groups else "pooled", "", "", table, labels)
+    scope = Scope("b", "within" if groups else "family", "", "", table, labels)
     values = [table["alpha"].to_numpy(), table["oriented"].to_numpy()]
     return describe(make_sample(scope, values, options), options, ("coverage",))
 
@@ -244,14 +243,10 @@ def tied(n: int, r: float) -> Case:
 def replicated(variants: int, seeds: int, r: float, families: int = 1, naive: bool = False) -> Case:
     """Variants whose seeds vary by a fifth of the variance, in alpha and quality independently.
 
-    Several families: within them. Centring takes 1/variants of the variance between variants and
-    less of that between seeds, so the truth there is that of many families of this size.
+    Several families: within them. What is correlated are means over seeds, unless each model counts.
     """
     share = 0.2
-    between, inside = 1 - share, share
-    if families > 1:
-        between, inside = between * (1 - 1 / variants), inside * (1 - 1 / (variants * seeds))
-    truth = r * between / (between + inside)
+    truth = r * (1 - share) / (1 - share + share / (1 if naive else seeds))
 
     def study(rng: Rng, options: Options) -> Findings:
         units = math.sqrt(1 - share) * normal(rng, (families, variants, 1), r)
@@ -277,16 +272,23 @@ def within(families: int, variants: int, r: float) -> Case:
 
 
 def resembling(families: int, variants: int) -> Case:
-    """No correlation, but families share half of the variance of alpha and of quality."""
+    """No correlation, but families share 0.67 of the variance of alpha, 0.85 of quality's."""
+    share = np.array([0.67, 0.85])[:, None, None]
 
     def study(rng: Rng, options: Options) -> Findings:
-        x, y = rng.normal(size=(2, families, 1)) + rng.normal(size=(2, families, variants))
-        table = grid(x, y)
-        found = {f"pooled {k}": v for k, v in three(estimates(table, options), 0.0).items()}
-        means = row_of(between_families.between_families(table, options))
-        return found | {f"between_families {k}": v for k, v in three(means, 0.0).items()}
+        x, y = np.sqrt(share) * rng.normal(size=(2, families, 1)) + np.sqrt(
+            1 - share
+        ) * rng.normal(size=(2, families, variants))
+        table = correlations.correlations(grid(x, y), options)
+        return {
+            f"{scope} {name}": found
+            for scope in ("families", "pooled (wrong)")
+            for name, found in three(
+                row_of(table, comparison="a", scope=scope.split()[0]), 0.0
+            ).items()
+        }
 
-    design = f"{families} families of {variants}, r = 0, half of the variance between families"
+    design = f"{families} families of {variants}, r = 0, families that resemble each other"
     return Case("families", design, study, share=0.5)
 
 
@@ -298,10 +300,10 @@ def common_recipes(variants: int, recipes: int) -> Case:
         labels = {"variant": names("v", variants, 0, 2), "recipe": names("r", recipes, 1, 2)}
         table = correlations.correlations(models(x, y, **labels), options)
         row = row_of(table, comparison="c", scope="within", family="")
+        together = row_of(meta.meta(models(x, y, **labels), table, options), comparison="c")
         return {
-            "kendall bca": interval(row, "kendall", 0.0),
-            "kendall_p": Test(row["kendall_p"]),
-            "kendall_p_recipes": Test(row["kendall_p_recipes"]),
+            **three(row, 0.0),
+            "mean_r_p": Test(float(together["mean_r_p"])),
         }
 
     design = f"(c) within {variants} variants, {recipes} recipes that act alike in all, r = 0"
@@ -319,17 +321,15 @@ def beyond_size(n: int, r: float) -> Case:
         x, y = normal(rng, n, r) + size * np.array([[-1.0], [1.0]])
         table = models(x, y, parameters=10 ** (6 + size))
         row = row_of(baselines.baselines(table, options), scope="family")
-        # Correlations: alpha and quality (r - 1) / 2, with size -/+ sqrt(1/2).
-        xy, xz, yz = kendall_of((r - 1) / 2), kendall_of(-math.sqrt(0.5)), kendall_of(0.5**0.5)
-        found: dict[str, Interval | Test] = {
-            "partial_kendall bca": interval(
-                row, "partial_kendall", (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
-            ),
-            "partial_pearson bca": interval(row, "partial_pearson", r),
-        }
-        if r:  # added R2 cannot be negative: an interval never holds 0
-            return found | {"added_r2 bca": interval(row, "added_r2", r * r / 2)}
-        return found | {"partial_pearson_p": Test(row["partial_pearson_p"])}
+        found: dict[str, Interval | Test] = {"partial": interval(row, "partial", r)}
+        if r:
+            return found
+        found["partial_p"] = Test(row["partial_p"])
+        # The partial Kendall's tau, which nothing rests on any more: its interval is no test.
+        xy, xz, yz = (stats.kendalltau(a, b).statistic for a, b in ((x, y), (x, size), (y, size)))
+        z = math.atanh((xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2)))
+        half = stats.norm.ppf(1 - ALPHA / 2) * math.sqrt(0.437 / (n - 5))
+        return found | {"partial tau excludes 0 (wrong)": Test(0.0 if abs(z) > half else 1.0)}
 
     design = f"{n} models, r = {r:g} given size, both follow size"
     return Case("baselines", design, study, share=0.5)
@@ -339,14 +339,13 @@ def together(k: int, mean: float, tau: float, sizes: tuple[int, int]) -> Case:
     """Groups whose true z is normal around `mean` with SD `tau`; sizes (least, most)."""
 
     def study(rng: Rng, _: Options) -> Findings:
-        true = np.tanh(rng.normal(mean, tau, size=k + 1))
+        true = np.tanh(rng.normal(mean, tau, size=k))
         units = rng.integers(sizes[0], sizes[1] + 1, size=k)
-        r = [np.corrcoef(normal(rng, n, rho))[0, 1] for n, rho in zip(units, true[:k], strict=True)]
+        r = [np.corrcoef(normal(rng, n, rho))[0, 1] for n, rho in zip(units, true, strict=True)]
         groups = pd.DataFrame({"pearson": r, "n": units, "units": units})
         row = meta.random_effects(groups, OPTIONS.confidence)
         found: dict[str, Interval | Test] = {
-            "pearson hksj": interval(row, "pearson", math.tanh(mean)),
-            "prediction": interval(row, "prediction", true[k]),
+            "pearson hksj": interval(row, "pearson", math.tanh(mean))
         }
         return found | ({} if mean else {"pearson_p": Test(row["pearson_p"])})
 
@@ -545,7 +544,7 @@ def explained(families: int, variants: int, r: float) -> Case:
 
 def cases() -> Iterator[Case]:
     """Every design, in the order of the table."""
-    for n in (4, 5, 6, 7, 8, 12, 30):
+    for n in (4, 5, 6, 7, 8, 9, 12, 30):
         yield plain(n, 0.0)
     for n in (5, 7, 8, 12, 20, 50):
         yield plain(n, -0.6)
@@ -564,9 +563,11 @@ def cases() -> Iterator[Case]:
     for families, variants in ((3, 3), (5, 3), (6, 5)):
         yield within(families, variants, 0.0)
         yield within(families, variants, -0.6)
-    yield resembling(8, 6)
-    yield common_recipes(6, 6)
-    for n in (12, 30):
+    yield resembling(5, 4)
+    yield resembling(12, 4)
+    for variants, recipes in ((15, 5), (6, 6), (6, 12), (5, 32)):
+        yield common_recipes(variants, recipes)
+    for n in (12, 30, 100):
         yield beyond_size(n, 0.0)
         yield beyond_size(n, -0.5)
     for k, tau in ((3, 0.0), (3, 0.5), (6, 0.0), (6, 0.5), (12, 0.5)):

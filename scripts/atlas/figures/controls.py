@@ -94,8 +94,8 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
         few_ticks(ax)
         ax.set(xlabel=metric_label(metric), ylabel="")
         pick = {"metric": metric, "treatment": "dropped", "relation": relation}
-        pooled, within = (row_with(rows, **pick, scope=scope) for scope in ("pooled", "within"))
-        text = f"pooled {tau(pooled, count=False)}\nwithin {tau(within, count=False)}"
+        families, within = (row_with(rows, **pick, scope=scope) for scope in ("families", "within"))
+        text = f"families {tau(families, count=False)}\nwithin {tau(within, count=False)}"
         second_line(ax, relation, text)
     better_up(axes[0], part.quality)
     axes[0].set_ylabel(f"trained {quality_label(part.quality)}")
@@ -124,10 +124,10 @@ def _paired(
 def _control_dots(
     block: SubFigure, rows: pd.DataFrame, names: Sequence[str], rest: int, ask: Ask
 ) -> None:
-    """Kendall's tau of these metrics, trained and untrained, pooled and within families."""
+    """Kendall's tau of these metrics, trained and untrained, of families and within them."""
     axes = block.subplots(1, 2, sharey=True)
     colour = {"trained": PALETTE[0], "untrained": PALETTE[1]}
-    for ax, scope in zip(axes, ("pooled", "within"), strict=True):
+    for ax, scope in zip(axes, ("families", "within"), strict=True):
         for y, metric in enumerate(names):
             for up, relation in ((-0.16, "trained"), (0.16, "untrained")):
                 pick = {"metric": metric, "treatment": "dropped", "relation": relation}
@@ -151,7 +151,7 @@ def _control_dots(
         ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], size=LEAST)
         ax.tick_params(axis="y", length=0)
         sns.despine(ax=ax, left=True)
-        ax.set_title("pooled" if scope == "pooled" else "within families", size=SMALL)
+        ax.set_title("means of families" if scope == "families" else "within families", size=SMALL)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 0)))
     text = f"Kendall's τ, {100 * ask.confidence:g} % interval"
     text += f"\n{counted(rest, 'more metric')} not shown" if rest else ""

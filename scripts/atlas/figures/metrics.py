@@ -116,7 +116,7 @@ def _block(
     reference = is_reference(models, ask.reference_recipe)
     one = len(families) == 1
     scope = {"comparison": "b", "scope": "family", "family": families[0]} if one else {}
-    scope = scope or {"comparison": "a", "scope": "pooled", "family": ""}
+    scope = scope or {"comparison": "a", "scope": "families", "family": ""}
     title = f"{part.full_name(parts)}: "
     title += counted(models["model"].nunique(), "model")
     title += "" if one else f" of {counted(len(families), 'family')}"

@@ -52,7 +52,7 @@ def overview(look: Look, ask: Ask, models: pd.DataFrame, correlations: pd.DataFr
     rows = tidy_estimates(correlations)
     pick = {**part.labels, "metric": metric, "treatment": "dropped", "family": "", "variant": ""}
     found = {
-        "a": row_with(rows, **pick, comparison="a", scope="pooled"),
+        "a": row_with(rows, **pick, comparison="a", scope="families"),
         "b": row_with(rows, **pick, comparison="b", scope="within")
         if not one
         else row_with(

@@ -41,7 +41,6 @@ class Finding:
     low: float = math.nan
     high: float = math.nan
     p: float = math.nan
-    p_recipes: float = math.nan
     detectable: float = math.nan
     level: float = 0.05
     notes: tuple[Note, ...] = ()
@@ -82,21 +81,17 @@ def _outcome(
 def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall") -> Finding:
     """The finding of one row of the statistics; None is a comparison that the study does not have.
 
-    A correlation of plus or minus 1 has no interval where one was tried: its p value decides. In (c)
-    the p value over recipes has to be small as well.
+    A correlation of plus or minus 1 has no interval where one was tried: its p value decides.
     """
     level = level_of(confidence)
     if row is None:
         return Finding(Outcome.NONE, level=level, notes=(Note.NOT_IN_STUDY,))
-    tau, low, high, raw, holm, bh, recipes = (
-        _number(row.get(f"{kind}{part}"))
-        for part in ("", "_low", "_high", "_p", "_p_holm", "_p_bh", "_p_recipes")
-    )
-    p = next((v for v in (holm, bh, raw) if math.isfinite(v)), math.nan)
-    tried = str(row.get("interval") or "") in ("bca", "fisher-z")
+    tau, low, high = (_number(row.get(f"{kind}{part}")) for part in ("", "_low", "_high"))
+    p, corrected = _corrected(row, f"{kind}_p")
+    tried = bool(row.get("interval"))
     certain = tried and abs(tau) > 1 - 1e-9
     bounds = (tau, tau) if certain else (low, high)
-    found = _outcome(tau, *bounds, p if math.isnan(recipes) else max(p, recipes), level)
+    found = _outcome(tau, *bounds, p, level)
     return Finding(
         Outcome.OPEN if tried and found is Outcome.FEW else found,
         n=_count(row.get("n")),
@@ -106,12 +101,18 @@ def judge(row: Mapping[str, Any] | None, confidence: float, kind: str = "kendall
         low=low,
         high=high,
         p=p,
-        p_recipes=recipes,
         detectable=_number(row.get("detectable_pearson")),
         level=level,
         notes=_notes(row),
-        corrected=math.isfinite(holm) or math.isfinite(bh),
+        corrected=corrected,
     )
+
+
+def _corrected(row: Mapping[str, Any], name: str) -> tuple[float, bool]:
+    """A row's p value, corrected by the plan for multiple tests where it is, and whether it is."""
+    raw, holm, bh = (_number(row.get(f"{name}{end}")) for end in ("", "_holm", "_bh"))
+    found = next((p for p in (holm, bh) if math.isfinite(p)), math.nan)
+    return (found, True) if math.isfinite(found) else (raw, False)
 
 
 def _number(value: Any) -> float:
@@ -141,23 +142,24 @@ class Beyond:
     partial: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    p: float = math.nan
     notes: tuple[Note, ...] = ()
 
 
-def judge_beyond(row: Mapping[str, Any] | None) -> Beyond:
-    """What a row of the baselines says: its interval alone decides, there is no p value for it."""
+def judge_beyond(row: Mapping[str, Any] | None, confidence: float) -> Beyond:
+    """What a row of the baselines says: interval and p value of the partial correlation decide."""
     if row is None:
         return Beyond(Outcome.NONE, notes=(Note.NOT_IN_STUDY,))
-    partial, low, high = (
-        _number(row.get(f"partial_kendall{end}")) for end in ("", "_low", "_high")
-    )
+    partial, low, high = (_number(row.get(f"partial{end}")) for end in ("", "_low", "_high"))
+    p, _ = _corrected(row, "partial_p")
     return Beyond(
-        _outcome(partial, low, high, 0.0, 0.0),
+        _outcome(partial, low, high, p, level_of(confidence)),
         tau=_number(row.get("kendall")),
         tau_size=_number(row.get("kendall_size")),
         partial=partial,
         low=low,
         high=high,
+        p=p,
         notes=_notes(row),
     )
 

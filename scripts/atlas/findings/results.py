@@ -316,10 +316,23 @@ class Results:
         return chosen
 
     @property
-    @kept
+    def metrics(self) -> Sequence[str]:
+        """The primary metrics."""
+        return self.options["primary_metrics"]
+
+    @property
     def answers(self) -> dict[Partition, Answer]:
-        """What the study finds, for each partition."""
-        return {partition: StudyAnswer(self, partition) for partition in self.partitions}
+        """What the study finds for the first primary metric, for each partition."""
+        return self.answers_to(self.metric)
+
+    def answers_to(self, metric: str) -> dict[Partition, Answer]:
+        """What the study finds for one metric, for each partition."""
+        return {partition: StudyAnswer(self, partition, metric) for partition in self.partitions}
+
+    @property
+    def all_answers(self) -> list[Answer]:
+        """What the study finds for every primary metric, metric by metric."""
+        return [answer for metric in self.metrics for answer in self.answers_to(metric).values()]
 
     @property
     @kept
@@ -348,20 +361,23 @@ class Results:
 class StudyAnswer(Answer):
     """The answer of a study; each part is read when it is asked for, and noted for whoever asks."""
 
-    def __init__(self, study: Results, partition: Partition) -> None:
-        found = {"name": study.name(partition), "metric": study.metric}
+    def __init__(self, study: Results, partition: Partition, metric: str) -> None:
+        found = {"name": study.name(partition), "metric": metric}
         found |= {"quality": study.quality(partition)}
         self.__dict__.update(found, _study=study, _partition=partition)
 
     def _find(self, comparison: str, treatment: str = "dropped") -> Finding:
-        row = self._study.row("correlations", self._partition, comparison, treatment=treatment)
+        row = self._study.row("correlations", self._partition, comparison, self.metric, treatment)
         found = judge(row, self._study.confidence)
         if row is None and comparison == "c":
             found = dataclasses.replace(found, notes=(Note.ONE_MODEL_PER_VARIANT,))
         return found
 
     def _beyond(self, comparison: str) -> Beyond:
-        return judge_beyond(self._study.row("baselines", self._partition, comparison))
+        return judge_beyond(
+            self._study.row("baselines", self._partition, comparison, self.metric),
+            self._study.confidence,
+        )
 
     a = property(lambda self: self._find("a"))
     b = property(lambda self: self._find("b"))
@@ -371,7 +387,9 @@ class StudyAnswer(Answer):
 
     @property
     def q_p(self) -> float:
-        return number_of(self._study.one("meta", self._partition, comparison="b"), "q_p")
+        return number_of(
+            self._study.one("meta", self._partition, comparison="b", metric=self.metric), "q_p"
+        )
 
     @property
     def failed(self) -> int:

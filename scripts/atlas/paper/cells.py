@@ -32,7 +32,7 @@ STATISTIC_COLUMNS = [
 FEW_MARK = "\u00a0†"
 """Behind the number of models of a group that is too small for an interval of its own."""
 
-BASELINE_COLUMNS = [("$\\tau$ of size", "r"), ("Partial $\\tau$", "r")]
+BASELINE_COLUMNS = [("$\\tau$ of size", "r"), ("Partial $r$", "r")]
 
 
 def statistic_cells(row: Cells | None) -> list[str]:
@@ -59,11 +59,7 @@ def _n_cell(row: Cells | None) -> str:
 def baseline_cells(row: Cells | None) -> list[str]:
     return [
         number(value(row, "kendall_size")),
-        estimate(
-            value(row, "partial_kendall"),
-            value(row, "partial_kendall_low"),
-            value(row, "partial_kendall_high"),
-        ),
+        estimate_of(row, "partial"),
     ]
 
 

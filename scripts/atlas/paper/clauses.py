@@ -25,7 +25,7 @@ def models_of(finding: Finding) -> str:
     """The models of a finding and, where they differ, how many of them are independent."""
     text = count(finding.n, "model")
     if finding.units and finding.units != finding.n:
-        text += f", {integer(finding.units)} of them independent"
+        text = f"{integer(finding.units)} means of {text}"
     return text
 
 
@@ -41,9 +41,6 @@ def numbers(finding: Finding, confidence: float, lang: str = "en") -> str:
         parts.append(f"{name} {interval(finding.low, finding.high, lang)}")
     if math.isfinite(finding.p):
         parts.append(p_equation(label, finding.p, lang))
-    if math.isfinite(finding.p_recipes):
-        over = "p über Rezepte" if lang == "de" else "p over recipes"
-        parts.append(p_equation(over, finding.p_recipes, lang))
     return between.join(parts)
 
 

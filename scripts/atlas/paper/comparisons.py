@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from atlas.findings import outcome as findings_outcome
 from atlas.findings.outcome import Beyond, Finding, Outcome, judge
 from atlas.findings.results import Answer, Cells, Results, value
-from atlas.paper import clauses as paper_clauses
 from atlas.paper import size
 from atlas.paper.cells import (
     BASELINE_COLUMNS,
@@ -34,7 +33,6 @@ from atlas.paper.markdown import (
     listing,
     number,
     p_equation,
-    p_value,
     percent,
     pipe_table,
 )
@@ -85,19 +83,15 @@ def _why_open(finding: Finding) -> str:
     if not finding.p <= finding.level:
         which = "corrected p value" if finding.corrected else "p value"
         reasons.append(f"the {which} is above {number(finding.level)}")
-    if finding.p_recipes > finding.level:
-        reasons.append(
-            "the p value that exchanges the recipes of all variants at once is too large"
-        )
     return listing(reasons) or "interval and p value do not agree"
 
 
 def _power(finding: Finding) -> str:
     if not math.isfinite(finding.detectable):
-        return ""
+        return " With so few, no correlation could have been."
     return (
-        f" With so many models a Pearson correlation of {number(finding.detectable)} or stronger "
-        f"would have been found with a probability of {percent(POWER)}."
+        f" A correlation of {number(finding.detectable)} or stronger would have been found with a "
+        f"probability of {percent(POWER)}."
     )
 
 
@@ -111,9 +105,14 @@ def verdict(comparison: str, answers: Sequence[Answer], confidence: float) -> Te
         )
     clauses = []
     for outcome in Outcome:
-        chosen = [answer for answer in answers if answer.finding(comparison).outcome is outcome]
-        if chosen:
-            clauses.append(_clause(outcome, comparison, chosen, confidence))
+        for metric in dict.fromkeys(answer.metric for answer in answers):
+            chosen = [
+                answer
+                for answer in answers
+                if answer.metric == metric and answer.finding(comparison).outcome is outcome
+            ]
+            clauses += [_clause(outcome, comparison, chosen, confidence)] if chosen else []
+    clauses = list(dict.fromkeys(clauses))  # what cannot be told cannot for any metric
     english = "; ".join(clause.en for clause in clauses)
     german = "; ".join(clause.de for clause in clauses)
     return Text(f"{lead.en}: {english}.", f"{lead.de}: {first(german)}.")
@@ -154,7 +153,8 @@ def _clause(
             f"bei {de} geht größeres {metric.de} mit {good.de} einher{against.de}",
         ),
         Outcome.OPEN: Text(
-            f"for {en}, the direction stays open", f"bei {de} bleibt die Richtung offen"
+            f"for {en}, the direction of {metric.en} stays open",
+            f"bei {de} bleibt die Richtung von {metric.de} offen",
         ),
         Outcome.FEW: Text(
             f"for {en}, there are too few models for a conclusion",
@@ -189,7 +189,7 @@ def _sentences(study: Results, partition: Partition, answer: Answer, comparison:
     if finding.outcome is Outcome.NONE:
         return said
     if comparison == "a":
-        said += _between_families(study, partition)
+        said += _pooled(study, partition)
         said += _simpson(study, partition)
     else:
         said += _groups(study, partition, comparison)
@@ -205,6 +205,15 @@ def _sentences(study: Results, partition: Partition, answer: Answer, comparison:
             )
         )
     said += treatment_text(answer, comparison)
+    for metric in study.metrics[1:]:
+        other = study.answers_to(metric)[partition]
+        said.append(
+            f"**{first(metric_of(metric).en)}.** "
+            + result(other.finding(comparison), who, metric, other.quality, study.confidence)
+        )
+        if not _constant_size(other.beyond[comparison]):
+            beyond = other.beyond[comparison]
+            said.append(size.beyond_size(beyond, metric, other.quality, study.confidence))
     return said
 
 
@@ -212,14 +221,15 @@ def _constant_size(beyond: Beyond) -> bool:
     return Note.SIZE_CONSTANT in beyond.notes
 
 
-def _between_families(study: Results, partition: Partition) -> list[str]:
-    row = study.one("between_families", partition)
-    finding = judge(row, study.confidence)
+def _pooled(study: Results, partition: Partition) -> list[str]:
+    """What a scatter plot of all models shows, which is no test of a claim about families."""
+    finding = judge(study.one("correlations", partition, scope="pooled"), study.confidence)
     if finding.outcome is Outcome.NONE:
         return []
-    values = paper_clauses.numbers(finding, study.confidence)
-    text = f"Over the means of the {count(finding.n, 'family', 'families')}, {values}"
-    return [text + (": too few for a conclusion." if finding.outcome is Outcome.FEW else ".")]
+    return [
+        f"Over the {count(finding.units, 'model')} of all families, as if each were independent of the "
+        f"others of its family, {equation('τ', finding.tau)}."
+    ]
 
 
 def _simpson(study: Results, partition: Partition) -> list[str]:
@@ -305,14 +315,17 @@ def answers_table(study: Results) -> str:
         [
             escape(answer.name),
             terms_words.quality_of(answer.quality) if answer.quality else MISSING,
+            metric_of(answer.metric).label,
             *(_answer_cell(answer.finding(key)) for key in SCOPES),
         ]
-        for answer in study.answers.values()
+        for partition in study.partitions
+        for answer in (study.answers_to(metric)[partition] for metric in study.metrics)
     ]
     return pipe_table(
         [
             ("Collection", "l"),
             ("Quality", "l"),
+            ("Metric", "l"),
             ("(a) between architectures", "l"),
             ("(b) between variants", "l"),
             ("(c) between trainings", "l"),
@@ -331,19 +344,25 @@ def comparison_table(study: Results, comparison: str) -> str:
     rows = []
     for partition in study.partitions:
         scopes: list[tuple[str, Cells | None, Cells | None]] = []
-        for treatment in TREATMENTS:
-            row = study.row("correlations", partition, comparison, treatment=treatment)
-            base = study.row("baselines", partition, comparison, treatment=treatment)
-            scopes.append((f"all, {WORDS[treatment]}", row, base))
+        for metric in study.metrics:
+            for treatment in TREATMENTS:
+                row = study.row("correlations", partition, comparison, metric, treatment)
+                base = study.row("baselines", partition, comparison, metric, treatment)
+                label = f"{metric_of(metric).label}, {WORDS[treatment]}"
+                scopes.append((label, row, base))
+        if comparison == "a":
+            pooled = study.one("correlations", partition, scope="pooled")
+            base = study.one("baselines", partition, scope="pooled")
+            label = f"{metric_of(study.metric).label}, all models as if independent"
+            scopes.append((label, pooled, base))
         if comparison == "c":
             family_rows = study.group_rows(partition, "c", "within")
             scopes += [(escape(row["family"]), row, None) for row in family_rows if row["family"]]
         for label, row, base in scopes:
             cells = statistic_cells(row)
-            cells += [p_value(value(row, "kendall_p_recipes"))] * (comparison == "c")
             cells += baseline_cells(base) * (comparison != "c")
             rows.append([escape(study.name(partition)), label, *cells])
-    last = [("$p$, recipes", "r")] if comparison == "c" else BASELINE_COLUMNS
+    last = BASELINE_COLUMNS * (comparison != "c")
     return pipe_table(
         [("Collection", "l"), ("Models", "l"), *STATISTIC_COLUMNS, *last],
         rows,
@@ -359,10 +378,12 @@ def families_table(study: Results) -> str:
             base = study.one("baselines", partition, **labels)
             rows.append([escape(study.name(partition)), escape(row["family"]), row, base])
         if len(study.groups(partition, "b")) != 1:
-            for treatment in TREATMENTS:
-                row = study.row("correlations", partition, "b", treatment=treatment)
-                base = study.row("baselines", partition, "b", treatment=treatment)
-                rows.append([escape(study.name(partition)), f"all, {WORDS[treatment]}", row, base])
+            for metric in study.metrics:
+                for treatment in TREATMENTS:
+                    row = study.row("correlations", partition, "b", metric, treatment)
+                    base = study.row("baselines", partition, "b", metric, treatment)
+                    label = f"all, {metric_of(metric).label}, {WORDS[treatment]}"
+                    rows.append([escape(study.name(partition)), label, row, base])
     cells = [
         [
             name,

@@ -75,7 +75,10 @@ def controls_text(study: Results) -> str:
     for control in sorted({row["collection"] for row in rows}):
         said = []
         for relation, what in CONTROL_QUALITIES.items():
-            for scope, where in (("pooled", "over all variants"), ("within", "within families")):
+            for scope, where in (
+                ("families", "over the means of families"),
+                ("within", "within families"),
+            ):
                 for row in rows:
                     if (row["collection"], row["relation"], row["scope"]) == (
                         control,
@@ -95,7 +98,8 @@ def _control_sentence(study: Results, row: Cells, what: ControlQuality, where: s
             f"Whether {name} of the untrained networks says anything about {what.name} {where} cannot be "
             f"computed: {notes.reason(finding.notes)}."
         )
-    values = f"{clauses.numbers(finding, study.confidence)}; {count(finding.n, 'variant')}"
+    unit = ("family", "families") if row["scope"] == "families" else ("variant",)
+    values = f"{clauses.numbers(finding, study.confidence)}; {count(finding.units, *unit)}"
     if finding.outcome is Outcome.FEW:
         return (
             f"{clauses.first(where)}, {name} of the untrained networks and {what.name} are too few "
@@ -126,8 +130,8 @@ def controls_table(study: Results) -> str:
         [
             escape(row["collection"]),
             RELATIONS.get(row["relation"], escape(row["relation"])),
-            {"pooled": "all", "within": "within families"}[row["scope"]],
-            integer(value(row, "n")),
+            {"families": "families", "within": "within families"}[row["scope"]],
+            integer(value(row, "units")),
             estimate(value(row, "kendall"), value(row, "kendall_low"), value(row, "kendall_high")),
             p_value(value(row, "kendall_p")),
         ]
@@ -138,7 +142,7 @@ def controls_table(study: Results) -> str:
             ("Control", "l"),
             ("Relation", "l"),
             ("Scope", "l"),
-            ("Variants", "r"),
+            ("$n$", "r"),
             ("$\\tau$", "r"),
             ("$p$", "r"),
         ],

@@ -13,7 +13,6 @@ from atlas.paper.markdown import (
     escape,
     estimate,
     integer,
-    interval,
     listing,
     number,
     p_value,
@@ -110,7 +109,6 @@ def meta_table(study: Results) -> str:
                     estimate(
                         value(row, "pearson"), value(row, "pearson_low"), value(row, "pearson_high")
                     ),
-                    interval(value(row, "prediction_low"), value(row, "prediction_high")),
                     number(value(row, "i2"), 0),
                     p_value(value(row, "q_p")),
                     number(value(row, "mean_r")),
@@ -123,7 +121,6 @@ def meta_table(study: Results) -> str:
             ("Of", "l"),
             ("Groups", "r"),
             ("$r$", "r"),
-            ("Prediction", "r"),
             ("$I^2$ in %", "r"),
             ("$p$ of $Q$", "r"),
             ("Mean $r$", "r"),

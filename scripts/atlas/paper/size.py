@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from atlas.findings.outcome import Beyond, Outcome
+from atlas.findings.outcome import Beyond, Outcome, judge
 from atlas.findings.results import Answer, Results, value
 from atlas.paper.cells import marked
+from atlas.paper.clauses import numbers
 from atlas.paper.markdown import (
     count,
     equation,
@@ -15,13 +16,14 @@ from atlas.paper.markdown import (
     integer,
     interval,
     number,
+    p_equation,
     percent,
     pipe_table,
 )
 from atlas.paper.notes import reason
 from atlas.terms import words
-from atlas.terms.keys import SCOPES
-from atlas.terms.words import Text, better, metric_of
+from atlas.terms.keys import SCOPES, SIZE
+from atlas.terms.words import LEADS, Text, better, metric_of
 
 
 def beyond_size(beyond: Beyond, metric: str, quality: str, confidence: float) -> str:
@@ -36,9 +38,11 @@ def beyond_size(beyond: Beyond, metric: str, quality: str, confidence: float) ->
         f"The number of parameters alone reaches {equation('τ', beyond.tau_size)}: "
         f"it ranks the models {order} {name}."
     )
-    value = equation("partial τ", beyond.partial)
+    value = equation("partial r", beyond.partial)
     if math.isfinite(beyond.low) and math.isfinite(beyond.high):
         value += f", {percent(confidence)} CI {interval(beyond.low, beyond.high)}"
+    if math.isfinite(beyond.p):
+        value += f", {p_equation('corrected p', beyond.p)}"
     good = better(quality).en
     return (
         f"{text} "
@@ -94,6 +98,36 @@ def verdict_size(answers: Sequence[Answer]) -> Text:
         f"in {negative} of {tested.en}, larger {metric.en} in {positive}.",
         f"Bei festgehaltener Parameterzahl geht in {tested.de}, kleineres {metric.de} {negative}-mal "
         f"mit besseren Modellen einher, größeres {positive}-mal.",
+    )
+
+
+def verdict_strongest(study: Results) -> Text:
+    """The strongest relation of the study, whichever metric has it: of all that are decided.
+
+    Size is no metric of weightwatcher, and the answer of the primary metrics counts as any other.
+    """
+    found = [
+        (metric, study.name(partition), key, judge(row, study.confidence))
+        for partition in study.partitions
+        for metric in study.options["metrics"]
+        if metric != SIZE
+        for key in SCOPES
+        for row in [study.row("correlations", partition, key, metric)]
+    ]
+    decided = [entry for entry in found if entry[3].outcome.decided]
+    if not decided:
+        return Text(
+            "No metric of the study has a relation to quality that is decided.",
+            "Keine Kennzahl der Studie hat einen gesicherten Zusammenhang mit der Qualität.",
+        )
+    metric, name, key, finding = max(decided, key=lambda entry: abs(entry[3].tau))
+    of = metric_of(metric)
+    values = [numbers(finding, study.confidence, lang) for lang in ("en", "de")]
+    return Text(
+        f"The strongest of all relations is that of {of.en} {LEADS[key].en[0].lower()}"
+        f"{LEADS[key].en[1:]} of {escape(name)} ({values[0]}).",
+        f"Den stärksten aller Zusammenhänge hat {of.de} {LEADS[key].de[0].lower()}"
+        f"{LEADS[key].de[1:]} bei {escape(name)} ({values[1]}).",
     )
 
 

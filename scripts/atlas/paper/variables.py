@@ -36,6 +36,7 @@ from atlas.paper.markdown import (
     count,
     escape,
     integer,
+    listing,
     number,
     p_value,
     percent,
@@ -43,7 +44,7 @@ from atlas.paper.markdown import (
 )
 from atlas.paper.shape import found_shapes
 from atlas.terms import words
-from atlas.terms.keys import BCA_FROM, FISHER_FROM, POWER
+from atlas.terms.keys import INTERVAL_FROM, POWER
 from atlas.terms.words import Text
 
 
@@ -54,6 +55,16 @@ def values(study: Results) -> dict[str, str]:
 
 def _answers(study: Results) -> list:
     return list(study.answers.values())
+
+
+def _each(say: Callable[[list], Text]) -> Callable[[Results], Text]:
+    """A sentence for each primary metric."""
+
+    def said(study: Results) -> Text:
+        found = [say(list(study.answers_to(metric).values())) for metric in study.metrics]
+        return Text(*(" ".join(dict.fromkeys(texts)) for texts in zip(*found, strict=True)))
+
+    return said
 
 
 @kept
@@ -83,12 +94,7 @@ def _smallest_p(study: Results) -> str:
 
 
 def _verdict_mixed(study: Results) -> str:
-    return " ".join(
-        mixed.verdict_mixed(
-            mixed.found_mixed(study, comparison), study.metric, comparison, study.confidence
-        )
-        for comparison in ("b", "c")
-    )
+    return mixed.verdict_mixed(mixed.found_mixed(study, "b"), study.metric, "b", study.confidence)
 
 
 def _power_families(study: Results) -> str:
@@ -100,14 +106,15 @@ def _power_families(study: Results) -> str:
 
 ABSTRACT: dict[str, Callable[[Results], Text]] = {
     "counted": data.counted,
-    "verdict_a": lambda study: comparisons.verdict("a", _answers(study), study.confidence),
-    "verdict_b": lambda study: comparisons.verdict("b", _answers(study), study.confidence),
-    "verdict_c": lambda study: comparisons.verdict("c", _answers(study), study.confidence),
-    "verdict_size": lambda study: size.verdict_size(_answers(study)),
+    "verdict_a": lambda study: comparisons.verdict("a", study.all_answers, study.confidence),
+    "verdict_b": lambda study: comparisons.verdict("b", study.all_answers, study.confidence),
+    "verdict_c": lambda study: comparisons.verdict("c", study.all_answers, study.confidence),
+    "verdict_size": _each(size.verdict_size),
+    "verdict_strongest": size.verdict_strongest,
     "verdict_controls": lambda study: controls.verdict_controls(
         study.control_findings, study.metric
     ),
-    "verdict_overall": lambda study: verdicts.verdict_overall(_answers(study)),
+    "verdict_overall": _each(verdicts.verdict_overall),
     "verdict_why": lambda study: verdicts.verdict_why(
         main_candidates(study),
         found_alternatives(study),
@@ -115,7 +122,9 @@ ABSTRACT: dict[str, Callable[[Results], Text]] = {
         _nulls(study),
         study.metric,
     ),
-    "verdict_use": lambda study: verdicts.verdict_use(_answers(study), study.control_findings),
+    "verdict_use": lambda study: _each(
+        lambda answers: verdicts.verdict_use(answers, study.control_findings)
+    )(study),
 }
 """The sentences of the abstract, which is also in German: a variable of the name, another in _de."""
 
@@ -187,6 +196,7 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
     "study": lambda study: escape(study.config["study"]),
     "config_hash": lambda study: appendix.config_hash(study.config)[:16],
     "metric": lambda study: words.metric_of(study.metric).en,
+    "metrics": lambda study: listing([words.metric_of(m).en for m in study.metrics]),
     "metric_de": lambda study: words.metric_of(study.metric).de,
     "expectation": lambda study: methods.expectation(words.metric_of(study.metric)),
     "min_evals": lambda study: integer(study.config["weightwatcher"]["min_evals"]),
@@ -206,7 +216,6 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
     "range_low": lambda _: integer(RANGE[0]),
     "range_high": lambda _: integer(RANGE[1]),
     "power": lambda _: percent(POWER),
-    "bca_from": lambda _: integer(BCA_FROM),
-    "fisher_from": lambda _: integer(FISHER_FROM),
+    "interval_from": lambda _: integer(INTERVAL_FROM),
     "renderer": lambda study: appendix.renderer_text(*study.renderer),
 }

@@ -117,7 +117,7 @@ def weighted_correlations(
     here = [v[None, :] for v in values]
     if sample.centred:
         onehot = np.eye(sample.strata)[sample.stratum]
-        sizes = weights @ onehot
+        sizes = np.maximum(weights @ onehot, 1e-300)  # a group may be left out as a whole
         # Rounded, so that equal values stay equal and constant groups stay at zero.
         here = [
             np.round(v - ((weights * v) @ onehot / sizes)[:, sample.stratum], DIGITS - 2)

@@ -25,11 +25,12 @@ CONTROLS = [
 def controls(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Whether a metric predicts anything in untrained networks, columns `CONTROLS`.
 
-    One row per relation, on variants (means over models, so `n` counts variants): `own`, the
+    One row per relation, on variants (means over models): `own`, the
     untrained network's metric with its own quality; `untrained`, the same metric with the
     quality of the trained variant (reference recipe, the collection that the control belongs
     to); `trained`, the trained variant's metric with that quality, on exactly the variants of
-    `untrained`. Scopes: pooled, and within families.
+    `untrained`. Scopes: means of families, and within families; `n` counts these
+    means or variants.
     """
     table = prepare(models)
     rows: list[dict[str, Any]] = []
@@ -79,9 +80,11 @@ def _control_rows(
             "trained": both,
         }
         for relation, frame in frames.items():
-            for scope, centre_on in (("pooled", None), ("within", "family")):
+            families = frame.groupby("family", sort=True)[["x", "y"]].mean().reset_index()
+            samples = {"families": plain_sample(families), "within": plain_sample(frame, "family")}
+            for scope, sample in samples.items():
                 key = ("controls", *labels.values(), scope)
-                estimates = describe(plain_sample(frame, centre_on), options, key)
+                estimates = describe(sample, options, key)
                 row = {**labels, "relation": relation, "scope": scope}
                 row |= {"metric": metric, "treatment": treatment}
                 yield row | estimates | {"note": join(estimates["note"], note)}

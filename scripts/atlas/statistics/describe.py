@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from atlas.statistics.bootstrap import bca_intervals, fisher_interval, weighted_correlations
+from atlas.statistics.bootstrap import weighted_correlations
+from atlas.statistics.intervals import fisher_intervals
 from atlas.statistics.models import (
     Scope,
     metric_values,
@@ -21,8 +22,9 @@ from atlas.statistics.models import (
 )
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import permutation_p, rearrangements
+from atlas.statistics.power import detectable
 from atlas.statistics.sample import Sample, same_values
-from atlas.terms.keys import BCA_FROM, FISHER_FROM, GROUPING, PARTITION, POWER, SIZE, TREATMENTS
+from atlas.terms.keys import GROUPING, INTERVAL_FROM, PARTITION, POWER, SIZE, TREATMENTS
 from atlas.terms.notes import Note, join
 
 KINDS = ("kendall", "spearman", "pearson")
@@ -44,7 +46,7 @@ def obstacle_to(
     if sample.n == 0:
         return Note.NO_VALUES
     if sample.effective < 3:
-        return Note.TOO_FEW_MODELS if sample.n < 3 else Note.TOO_FEW_UNITS
+        return Note.TOO_FEW_MODELS if sample.models < 3 else Note.TOO_FEW_UNITS
     return join(*(note for note, v in zip(constants, values, strict=True) if np.ptp(v) == 0))
 
 
@@ -52,7 +54,7 @@ def scope_obstacle(scope: Scope, sample: Sample) -> str:
     """Why a scope's groups cannot be put together, or ""."""
     if sample.centred and sample.strata < 2:
         return Note.TOO_FEW_GROUPS
-    if scope.scope == "pooled" and scope.models["family"].nunique() < 2:
+    if scope.comparison == "a" and scope.models["family"].nunique() < 2:
         return Note.ONE_FAMILY
     return ""
 
@@ -65,15 +67,16 @@ def describe(
     Where there is an obstacle (given, too few observations, a constant variable) the counts
     stand and the estimates are missing.
 
-    Correlations with permutation p and interval: BCa from an effective number of 8, Fisher's z
-    from 5, none below. OLS of quality on metric: slope in percent per unit of the metric, rmse
-    (root of the mean squared residual, divisor n) in percent. `detectable_pearson` is the
-    smallest |r| found with a probability of 80 % at this confidence (Fisher's z).
+    `n` counts models, `units` what is averaged over them. Correlations of units with permutation p
+    and interval (`intervals.fisher_intervals`) from 5 of them. OLS of quality on metric: slope in
+    percent per unit of the metric, rmse (root of the mean squared residual, divisor n) in percent.
+    `detectable_pearson` is the smallest |r| that the confirmatory tests would find with a
+    probability of 80 % (`power.detectable`); missing where they could find none.
     """
     row: dict[str, Any] = dict.fromkeys(ESTIMATES, math.nan)
     row |= {
-        "n": sample.n,
-        "units": sample.units,
+        "n": sample.models,
+        "units": sample.n,
         "groups": sample.strata,
         "missing": sample.missing,
         "interval": "",
@@ -100,34 +103,21 @@ def describe(
     row["rmse"] = math.sqrt(np.mean((y - row["intercept"] - line.slope * x) ** 2))
     with np.errstate(invalid="ignore"):  # its interval, which is not used, where nearly all tie
         row["theil_sen"] = stats.theilslopes(y, x).slope
-    intervals, note = _intervals(sample, row, options, key)
-    return row | intervals | {"note": note}
-
-
-def _intervals(
-    sample: Sample, row: Mapping[str, Any], options: Options, key: Sequence[object]
-) -> tuple[dict[str, Any], str]:
-    """The bounds of the three correlations, how they were made, and a note."""
-    number = sample.effective
-    if number < FISHER_FROM:
-        return {}, Note.NO_INTERVAL_SMALL_N
-    quantiles = stats.norm.ppf([(1 + options.confidence) / 2, POWER])
-    result: dict[str, Any] = {
-        "detectable_pearson": math.tanh(quantiles.sum() / math.sqrt(number - 3))
-    }
-    if number < BCA_FROM:
-        result["interval"] = "fisher-z"
-        bounds = [fisher_interval(k, row[k], number, options.confidence) for k in KINDS]
-    else:
-        result["interval"] = "bca"
-        bounds = bca_intervals(
-            sample, options, key, lambda weights: weighted_correlations(sample, weights)[:, :, 0]
-        )
+    row["detectable_pearson"] = detectable(sample.effective, options.confirmatory_level, POWER)
+    if sample.effective < INTERVAL_FROM:
+        return row | {"note": Note.NO_INTERVAL_SMALL_N}
+    row["interval"] = "fisher-z"
+    bounds = fisher_intervals(
+        sample,
+        KINDS,
+        [row[kind] for kind in KINDS],
+        lambda weights: weighted_correlations(sample, weights)[:, :, 0],
+        options.confidence,
+    )
     for kind, (low, high) in zip(KINDS, bounds, strict=True):
-        result |= {f"{kind}_low": low, f"{kind}_high": high}
+        row |= {f"{kind}_low": low, f"{kind}_high": high}
     bare = [kind for kind, (low, _) in zip(KINDS, bounds, strict=True) if math.isnan(low)]
-    note = Note.PERFECT_CORRELATION if number < BCA_FROM else Note.RESAMPLES_DO_NOT_VARY
-    return result, note.of(*bare) if bare else ""
+    return row | {"note": Note.PERFECT_CORRELATION.of(*bare) if bare else ""}
 
 
 def by_treatment(
@@ -164,7 +154,7 @@ def scope_rows(
     repeated = repeated_partitions(prepared)
     for partition, quality, part in partitions(prepared):
         asked = [
-            m for m in metrics if partition not in repeated or m in (options.primary_metric, SIZE)
+            m for m in metrics if partition not in repeated or m in (*options.primary_metrics, SIZE)
         ]
         for scope in scopes_of(part, options, partition[0] not in options.controls):
             for metric in asked:

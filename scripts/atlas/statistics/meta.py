@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from atlas.statistics.describe import obstacle_to
 from atlas.statistics.models import Scope, metric_values, partitions, prepare, scopes_of
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
-from atlas.statistics.sample import Sample, make_sample, same_values, sorted_table
+from atlas.statistics.sample import codes_of, make_sample, same_values, sorted_table
 from atlas.terms.keys import MEASURE, PARTITION, TREATMENTS
 from atlas.terms.notes import Note, join
 
@@ -24,7 +24,7 @@ META = [
     *MEASURE,
     *["k", "k_left_out", "n", "units"],
     *["pearson", "pearson_low", "pearson_high", "pearson_p"],
-    *["prediction_low", "prediction_high", "z", "z_se", "tau2", "i2", "q", "q_p"],
+    *["z", "z_se", "tau2", "i2", "q", "q_p"],
     *["mean_r", "mean_r_groups", "mean_r_p", "permutations", "exact", "note"],
 ]
 
@@ -37,14 +37,11 @@ def meta(models: pd.DataFrame, correlations: pd.DataFrame, options: Options) -> 
     left out, as is |r| = 1 (z is infinite). Between-group variance tau2 by Paule and Mandel
     (1982); interval by Hartung and Knapp (2001) and Sidik and Jonkman (2002), never narrower
     than without their scale (Knapp and Hartung 2003), t with k - 1 degrees of freedom; I2 by
-    Higgins and Thompson (2002), in percent; prediction interval by Higgins, Thompson and
-    Spiegelhalter (2009, equation 12), t with k - 2, from k = 3.
+    Higgins and Thompson (2002), in percent. The analysis takes groups as independent. In (c)
+    variants share their recipes, so there it is left out wherever a recipe recurs.
 
     `mean_r` is the plain mean of the groups' r, over all groups where r exists, with a p value
-    from permutations inside the groups: it also speaks where every group is small.
-
-    Groups count as independent. In (c) variants share their recipes, so the interval speaks about
-    further variants under these recipes.
+    from rearrangements as in `correlations`: it also speaks where every group is small.
     """
     rows: list[dict[str, Any]] = []
     keys = [*PARTITION, "quality_metric"]
@@ -53,20 +50,25 @@ def meta(models: pd.DataFrame, correlations: pd.DataFrame, options: Options) -> 
     parts = {(*partition, quality): part for partition, quality, part in partitions(prepared)}
     for key, chosen in groups.groupby([*keys, "comparison"], sort=True):
         part, comparison = parts[key[:4]], key[4]
-        scopes = [
+        scope = next(
             scope
             for scope in scopes_of(part, options, key[0] not in options.controls)
-            if (scope.comparison, scope.scope) == (comparison, "family")
-        ]
+            if (scope.comparison, scope.scope, scope.family) == (comparison, "within", "")
+        )
+        shared = comparison == "c" and _recipes_recur(scope)
         for metric in options.all_metrics:
             labels = dict(zip([*keys, "comparison"], key, strict=True)) | {"metric": metric}
             here = chosen[chosen["metric"] == metric]
-            before: list[Array] = []
+            before: Array | None = None
             for treatment in TREATMENTS:
-                values = [metric_values(scope.models, metric, treatment) for scope in scopes]
-                if not before or not all(map(same_values, values, before)):
+                values = metric_values(scope.models, metric, treatment)
+                if before is None or not same_values(values, before):
                     row = random_effects(here[here["treatment"] == treatment], options.confidence)
-                    row |= _mean_correlation(scopes, values, options, key)
+                    if shared:
+                        counted = ("k", "k_left_out", "n", "units")
+                        row = {name: row[name] for name in counted}
+                        row["note"] = Note.GROUPS_SHARE_RECIPES
+                    row |= _mean_correlation(scope, values, options, key)
                 rows.append(row | labels | {"treatment": treatment})
                 before = values
     return sorted_table(rows, META)
@@ -106,13 +108,7 @@ def random_effects(groups: pd.DataFrame, confidence: float) -> dict[str, Any]:
         "q": q,
         "q_p": stats.chi2.sf(q, k - 1),
     }
-    if k > 2:
-        half = stats.t.ppf(level, k - 2) * math.sqrt(tau2 + error**2)
-        row |= {
-            "prediction_low": math.tanh(mean - half),
-            "prediction_high": math.tanh(mean + half),
-        }
-    return row | {"note": join("" if k > 2 else Note.TWO_GROUPS, note)}
+    return row | {"note": note}
 
 
 def _weighted_mean(z: Array, weights: Array) -> tuple[float, float, float]:
@@ -139,38 +135,45 @@ def _between_groups(z: Array, variance: Array) -> float:
     return float(optimize.brentq(excess, 0.0, highest, xtol=1e-14))
 
 
-def _mean_correlation(
-    scopes: Sequence[Scope], values: Sequence[Array], options: Options, key: Sequence[object]
-) -> dict[str, Any]:
-    """Mean of the groups' Pearson correlations and its p by permutation inside the groups.
+def _recipes_recur(scope: Scope) -> bool:
+    """Whether a recipe has models of several groups."""
+    named = scope.models.assign(group=scope.groups).query("recipe != ''")
+    return bool((named.groupby("recipe")["group"].nunique() > 1).any())
 
-    With metric and quality standardised inside each group, the mean r is one sum over all
-    models, so the groups' samples are laid side by side and rearranged together.
+
+def _mean_correlation(
+    scope: Scope, values: Array, options: Options, key: Sequence[object]
+) -> dict[str, Any]:
+    """Mean of the groups' Pearson correlations and its p.
+
+    With metric and quality standardised inside each group, the mean r is one sum over all units,
+    which are rearranged as those of the scope.
     """
-    samples = [
-        make_sample(scope, [v, scope.models["oriented"].to_numpy()], options)
-        for scope, v in zip(scopes, values, strict=True)
-    ]
-    samples = [s for s in samples if not obstacle_to(s, s.centre())]
-    row: dict[str, Any] = {"mean_r_groups": len(samples), "permutations": 0, "exact": False}
-    if not samples:
+    sample = make_sample(scope, [values, scope.models["oriented"].to_numpy()], options)
+    centred, kept = sample.centre(), np.zeros(sample.n, dtype=bool)
+    for code in np.unique(sample.stratum):
+        members = sample.stratum == code
+        spread = centred[:, members].std(axis=1, keepdims=True)
+        if members.sum() >= 3 and (np.ptp(centred[:, members], axis=1) > 0).all():
+            kept |= members
+            centred[:, members] /= spread * math.sqrt(members.sum())
+    groups = len(np.unique(sample.stratum[kept]))
+    row: dict[str, Any] = {"mean_r_groups": groups, "permutations": 0, "exact": False}
+    if not groups:
         return row
-    offsets = np.cumsum([0, *(s.units for s in samples)])
-    together = Sample(
-        values=np.hstack([stats.zscore(s.centre(), axis=1) / math.sqrt(s.n) for s in samples]),
-        stratum=np.repeat(np.arange(len(samples)), [s.n for s in samples]),
-        unit=np.concatenate([s.unit + o for s, o in zip(samples, offsets, strict=False)]),
-        recipe=np.concatenate([s.recipe for s in samples]),
-        centred=True,
-        missing=0,
+    together = dataclasses.replace(
+        sample,
+        values=centred[:, kept],
+        stratum=codes_of(sample.stratum[kept]),
+        mover=codes_of(sample.mover[kept]),
     )
     x, y = together.values
     seed = options.seed_of("mean_r", *key)
     indices, exact = rearrangements(together, options.permutations, seed)
-    mean = float(x @ y) / len(samples)
+    mean = float(x @ y) / groups
     return row | {
         "mean_r": mean,
-        "mean_r_p": p_value(y[indices] @ x / len(samples), mean, exact),
+        "mean_r_p": p_value(y[indices] @ x / groups, mean, exact),
         "permutations": len(indices),
         "exact": exact,
     }

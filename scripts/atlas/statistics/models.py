@@ -103,6 +103,7 @@ def scopes_of(part: pd.DataFrame, options: Options, trained: bool = True) -> Ite
     """Every scope of one partition; an untrained one has no comparison (c)."""
     reference, note = reference_models(part, options)
     families = reference["family"].to_numpy()
+    yield Scope("a", "families", "", "", reference, note=note)
     yield Scope("a", "pooled", "", "", reference, note=note)
     for family, members in reference.groupby("family", sort=True):
         yield Scope("b", "family", family, "", members.reset_index(drop=True), note=note)

@@ -53,6 +53,12 @@ class Options:
     def all_metrics(self) -> tuple[str, ...]:
         return (*(m for m in self.metrics if m != SIZE), SIZE)
 
+    @property
+    def confirmatory_level(self) -> float:
+        """The largest p that is small for Holm's first step over a partition's confirmatory tests:
+        the questions (a), (b) and (c) for each of the primary metrics."""
+        return (1 - self.confidence) / (3 * len(self.primary_metrics))
+
     def seed_of(self, *key: object) -> int:
         """A seed that depends on the key alone, not on what was computed before it."""
         digest = hashlib.sha256("\x1f".join(map(str, (self.seed, *key))).encode()).digest()

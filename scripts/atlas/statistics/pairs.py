@@ -87,7 +87,7 @@ def pairs(models: pd.DataFrame, options: Options) -> pd.DataFrame:
         asked = [
             m
             for m in options.all_metrics
-            if partition not in repeated or m in (options.primary_metric, SIZE)
+            if partition not in repeated or m in (*options.primary_metrics, SIZE)
         ]
         for scope in scopes_of(part, options, partition[0] not in options.controls):
             if (scope.comparison, scope.scope) == ("c", "within"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 TABLES: dict[str, tuple[str, ...]] = {
     "correlations": ("models",),
     "baselines": ("models",),
-    "between_families": ("models",),
     "meta": ("models", "correlations"),
     "controls": ("models",),
     "simpson": ("models",),

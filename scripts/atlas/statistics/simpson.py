@@ -10,9 +10,9 @@ import pandas as pd
 
 from atlas.statistics.bootstrap import ratio, weighted_tau
 from atlas.statistics.describe import by_treatment, obstacle_to
-from atlas.statistics.models import Scope, partitions, prepare, reference_models
+from atlas.statistics.models import partitions, prepare, reference_models
 from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import codes_of, make_sample, sorted_table
+from atlas.statistics.sample import codes_of, group_means, plain_sample, sorted_table
 from atlas.terms.keys import MEASURE, PARTITION
 from atlas.terms.notes import Note, join
 
@@ -36,7 +36,6 @@ def simpson(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for partition, quality, part in partitions(prepare(models)):
         reference, note = reference_models(part, options)
-        scope = Scope("a", "pooled", "", "", reference)
         for metric in options.all_metrics:
             labels = dict(zip(PARTITION, partition, strict=True))
             labels |= {"quality_metric": quality}
@@ -44,10 +43,10 @@ def simpson(models: pd.DataFrame, options: Options) -> pd.DataFrame:
             def make(
                 values: Array,
                 key: Sequence[object],
-                scope: Scope = scope,
+                reference: pd.DataFrame = reference,
                 note: str = note,
             ) -> dict[str, Any]:
-                row = _paradox(scope, values, options, key)
+                row = _paradox(reference, values, options, key)
                 return row | {"note": join(row["note"], note)}
 
             rows += by_treatment(reference, metric, labels, make)
@@ -55,16 +54,16 @@ def simpson(models: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def _paradox(
-    scope: Scope, values: Array, options: Options, key: Sequence[object]
+    models: pd.DataFrame, values: Array, options: Options, key: Sequence[object]
 ) -> dict[str, Any]:
     """One row of `simpson`."""
-    sample = make_sample(scope, [values, scope.models["oriented"].to_numpy()], options)
-    quality = scope.models["oriented"].to_numpy()
-    labels = scope.models["family"].to_numpy(object)[np.isfinite(values) & np.isfinite(quality)]
-    family = codes_of(labels)
+    by = ["family", "unit" if options.seeds_are_replicates else "model"]
+    units = group_means(models, by, {"x": values, "y": models["oriented"]})
+    sample = plain_sample(units)
+    family = codes_of(units["family"].to_numpy(object))
     row: dict[str, Any] = {
-        "n": sample.n,
-        "units": sample.units,
+        "n": int((np.isfinite(values) & models["oriented"].notna()).sum()),
+        "units": sample.n,
         "families": len(np.unique(family)),
         "families_within": 0,
         "claimed": False,
@@ -83,7 +82,7 @@ def _paradox(
 
     everyone = np.arange(sample.n)
     members = [np.flatnonzero(family == code) for code in range(row["families"])]
-    large = [m for m in members if len(np.unique(sample.unit[m])) >= 3]
+    large = [m for m in members if len(m) >= 3]
     own = np.array([tau(np.ones((1, len(m))), m)[0] for m in large])
     row["families_within"] = int(np.isfinite(own).sum())
     row["kendall_pooled"] = float(tau(np.ones((1, sample.n)), everyone)[0])
@@ -99,9 +98,8 @@ def _paradox(
     pooled, total, defined = np.zeros((count, sample.n)), np.zeros(count), np.zeros(count)
     for index, chosen in enumerate(members):
         resample = np.repeat(np.arange(count), drawn[:, index])
-        unit = codes_of(sample.unit[chosen])
-        number = unit.max() + 1
-        weights = rng.multinomial(number, np.full(number, 1 / number), size=len(resample))[:, unit]
+        number = len(chosen)
+        weights = rng.multinomial(number, np.full(number, 1 / number), size=len(resample))
         for column, model in enumerate(chosen):
             pooled[:, model] = np.bincount(resample, weights[:, column], minlength=count)
         if number >= 3:

@@ -21,7 +21,7 @@ ALPHA = "alpha"
 KENDALL = ["kendall", "kendall_low", "kendall_high", "kendall_p"]
 
 WIDE = {  # the scopes of all groups together
-    ("a", "pooled", "", ""),
+    ("a", "families", "", ""),
     ("b", "within", "", ""),
     ("c", "within", "", ""),
 }

@@ -28,12 +28,11 @@ class Note(StrEnum):
 
     SIZE_CONSTANT = "size_constant"
     TOO_FEW_UNITS_FOR_PARTIAL = "too_few_units_for_partial"  # under 4
-    FUNCTION_OF_SIZE = "function_of_size"
-    ORDERED_BY_SIZE = "ordered_by_size"  # no partial tau
+    ORDERED_BY_SIZE = "ordered_by_size"  # no partial correlation
 
     NO_LARGE_GROUP = "no_large_group"  # none of more than 3 units
     ONE_GROUP = "one_group"  # no interval
-    TWO_GROUPS = "two_groups"  # no prediction interval
+    GROUPS_SHARE_RECIPES = "groups_share_recipes"  # so they are not independent: no meta-analysis
     PERFECT_GROUPS_LEFT_OUT = "perfect_groups_left_out"  # r of plus or minus 1; of: their number
 
     NO_FAMILY_CORRELATION = "no_family_correlation"
