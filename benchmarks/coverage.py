@@ -276,9 +276,9 @@ def resembling(families: int, variants: int) -> Case:
     share = np.array([0.67, 0.85])[:, None, None]
 
     def study(rng: Rng, options: Options) -> Findings:
-        x, y = np.sqrt(share) * rng.normal(size=(2, families, 1)) + np.sqrt(
-            1 - share
-        ) * rng.normal(size=(2, families, variants))
+        x, y = np.sqrt(share) * rng.normal(size=(2, families, 1)) + np.sqrt(1 - share) * rng.normal(
+            size=(2, families, variants)
+        )
         table = correlations.correlations(grid(x, y), options)
         return {
             f"{scope} {name}": found

@@ -20,8 +20,8 @@ from atlas.paper.variables import VARIABLES
 
 PLUS = {"pearson": "0.9", "pearson_low": "0.8", "pearson_high": "0.95", "pearson_p": "0.001"}
 MINUS = {
-    f"partial_kendall{end}": text
-    for end, text in (("", "-0.9"), ("_low", "-0.95"), ("_high", "-0.8"))
+    f"partial{end}": text
+    for end, text in (("", "-0.9"), ("_low", "-0.95"), ("_high", "-0.8"), ("_p_holm", "0.01"))
 }
 
 PIECES = VARIABLES | TABLES | TEXTS

@@ -54,7 +54,7 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
     within = bounds("concordance_within", won, won - 0.1, won + 0.1, 0.001)
     own = PLACE | MEASURED
     quality = PLACE | {"quality_metric": "accuracy"}
-    kendall = signed("kendall", 0.5) | {"interval": "bca"}
+    kendall = signed("kendall", 0.5) | {"interval": "fisher-z"}
     trait = {"level": "family", "comparison": "b", "kind": "number", "n": 5}
     counts = {"pairs": 150, "variants": 15, "recipes": 5}
     return {
@@ -97,7 +97,7 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
             "shape",
             PLACE
             | {"null": "shuffled", "level": "variants", "n": 15, "alpha": 3, "null_alpha": 5}
-            | {"r2": 0.25, "interval": "bca"}
+            | {"r2": 0.25, "interval": "fisher-z"}
             | signed("pearson", 0.5),
         ),
         "traits": table(

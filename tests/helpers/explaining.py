@@ -48,7 +48,7 @@ def of_alternatives(collections: tuple[str, ...] = ("zoo",), effective: int = 40
             row |= {"kendall": value, "kendall_alpha": own, "equal": n // 4, "note": ""}
             row |= {"kendall_low": max(value - wide, -1), "kendall_high": min(value + wide, 1)}
             row["kendall_p_holm"] = 0.001 if abs(value) > wide + 0.05 else 0.4
-            row |= {"difference": value - own, "interval": "bca"}
+            row |= {"difference": value - own, "interval": "fisher-z"}
             row["difference_low"] = value - own - wide / 1.5
             row["difference_high"] = value - own + wide / 1.5
             if metric == "alpha_pointwise":
@@ -78,7 +78,7 @@ def of_explanations(counts: tuple[tuple[str, int], ...] = (("zoo", 5),)) -> pd.D
             together = {"dataset": "", "weightwatcher_version": ""} if collection == "all" else {}
             row = PART | {"collection": collection} | together
             row |= {"quality_metric": "accuracy", "level": level, "comparison": comparison}
-            row |= {"candidate": candidate, "n": n, "note": "", "interval": "bca"}
+            row |= {"candidate": candidate, "n": n, "note": "", "interval": "fisher-z"}
             if candidate in CATEGORIES:
                 p = {"recipe": 0.031, "dataset": 0.0002, "weightwatcher_version": np.nan}[candidate]
                 row |= {"kind": "category", "eta2": rng.uniform(0, 0.6), "kendall_p": p}

@@ -180,7 +180,7 @@ def layers_of(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-FIRST = ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
+FIRST = ("correlations", "baselines", "meta", "controls", "simpson")
 
 
 def computed(models: pd.DataFrame, options: statistics_options.Options) -> dict[str, pd.DataFrame]:
@@ -257,7 +257,7 @@ def row(tau=-0.5, low=-0.7, high=-0.2, p=0.001, **more) -> dict[str, str]:
         "kendall_low": low,
         "kendall_high": high,
         "kendall_p": p,
-        "interval": "bca",
+        "interval": "fisher-z",
         "note": "",
         **more,
     }
@@ -273,7 +273,7 @@ MINUS, PLUS, OPEN = row(), row(0.5, 0.2, 0.7), row(-0.1, -0.5, 0.3, 0.6)
 
 
 def beyond(outcome: Outcome, *notes: Note) -> Beyond:
-    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, notes)
+    return Beyond(outcome, -0.5, 0.5, -0.3, -0.5, -0.1, 0.01, notes)
 
 
 DRAWN = {name: (figures.module_of(name), made.tables) for name, made in figures.FIGURES.items()}
@@ -285,7 +285,7 @@ def compose(given):
 
 
 def degenerate() -> dict[str, pd.DataFrame]:
-    models = models_frame(families=("mlp", "convnet"), package=False)
+    models = models_frame(families=("mlp", "convnet", "resnet"), package=False)
     same = models.assign(quality=50.0)
     return {
         "no model": EMPTY,
@@ -295,5 +295,5 @@ def degenerate() -> dict[str, pd.DataFrame]:
         "no quality": models.assign(quality=np.nan, quality_metric="", quality_source=""),
         "no metric": models.assign(alpha=np.nan, alpha_stored=np.nan),
         "only controls": models[models["collection"] == "zoo-untrained"],
-        "failed fits": models_frame(families=("mlp", "convnet"), package=False, failed=4),
+        "failed fits": models_frame(families=("mlp", "convnet", "resnet"), package=False, failed=4),
     }

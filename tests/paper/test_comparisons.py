@@ -20,7 +20,6 @@ def test_sentences_of_one_comparison_differ_by_outcome():
     assert "opposite" in said(row(0.5, 0.2, 0.7))
     assert "the interval includes zero" in said(row(-0.5, -0.9, 0.1))
     assert "corrected p value is above 0.05" in said(row(kendall_p_bh=0.2))
-    assert "recipes of all variants" in said(row(kendall_p_recipes=0.5))
     assert "0.60 or stronger" in said(row(p=0.2, detectable_pearson=0.6))
     assert "too few" in said(row(low=None, high=None, interval=""))
     assert "fewer than 3 models" in said(row(None, note=Note.TOO_FEW_MODELS))

@@ -55,11 +55,11 @@ def test_flipping_the_data_flips_the_words(negative, positive, unclear):
         }
         assert "smaller alpha goes with higher accuracy, as the theory expects" in words["-"]
         assert "larger alpha goes with higher accuracy, against the theory" in words["+"]
-        assert "the direction stays open" in words["0"]
+        assert "the direction of alpha stays open" in words["0"]
         words = {name: values[f"verdict_{key}_de"] for name, values in said.items()}
         assert "kleineres Alpha mit höherer Genauigkeit einher" in words["-"]
         assert "größeres Alpha mit höherer Genauigkeit einher, entgegen der Theorie" in words["+"]
-        assert "bleibt die Richtung offen" in words["0"]
+        assert "bleibt die Richtung von Alpha offen" in words["0"]
     assert "Smaller alpha goes with better models in each" in said["-"]["verdict_overall"]
     assert "opposite of what is expected" in said["+"]["verdict_overall"]
     assert "None of the 3 comparisons" in said["0"]["verdict_overall"]
@@ -223,3 +223,22 @@ def test_it_renders_without_gaps(tmp_path, negative, case):
     if case == "usual":
         assert "smaller alpha goes with higher accuracy" in text
         assert "zoo-mlp-0-baseline-0" in text
+
+
+def test_every_primary_metric_is_answered_and_the_strongest_relation_named():
+    models = models_frame(families=("mlp", "convnet", "resnet", "mixer", "transformer", "rnn"))
+    rng = np.random.default_rng(3)
+    for name in ("alpha_weighted", "alpha_weighted_stored"):
+        models[name] = rng.normal(size=len(models)) if name == "alpha_weighted" else 0.0
+    models["alpha_weighted_stored"] = models["alpha_weighted"]
+    # A third metric follows the quality most closely, and is not primary.
+    models["log_norm"] = models["log_norm_stored"] = -models["quality"]
+    options = CONFIG["statistics"] | {
+        "metrics": ["alpha", "alpha_weighted", "log_norm", "log_parameters"],
+        "primary_metrics": ["alpha", "alpha_weighted"],
+    }
+    found = values(study(models, config={"statistics": options}))
+    assert "alpha goes with" in found["verdict_b"]
+    assert "direction of weighted alpha stays open" in found["verdict_b"]
+    assert "log norm" in found["verdict_strongest"]
+    assert found["metrics"] == "alpha and weighted alpha"

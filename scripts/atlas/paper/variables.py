@@ -38,7 +38,6 @@ from atlas.paper.markdown import (
     integer,
     listing,
     number,
-    p_value,
     percent,
     scientific,
 )
@@ -85,12 +84,6 @@ def _coverage(study: Results, choose: Callable[[list[float]], float]) -> str:
 def _subtitle(study: Results) -> str:
     date = study.config.get("date")
     return f"Study {escape(study.config['study'])}" + (f", {escape(date)}" if date else "")
-
-
-def _smallest_p(study: Results) -> str:
-    permutations = study.options["permutations"]
-    smallest = 1 / (permutations + 1)
-    return p_value(smallest) if permutations > 998 else number(smallest, 3)
 
 
 def _verdict_mixed(study: Results) -> str:
@@ -204,7 +197,6 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
     "layers_taken": lambda study: methods.layers_text(study.config["spectra"]["layers"]),
     "engine": lambda study: methods.engine_text(study.config["weightwatcher"]["engine"]),
     "permutations": lambda study: integer(study.options["permutations"]),
-    "smallest_p": _smallest_p,
     "bootstrap": lambda study: integer(study.options["bootstrap"]),
     "confidence": lambda study: percent(study.confidence),
     "level": lambda study: number(1 - study.confidence),

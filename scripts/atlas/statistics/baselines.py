@@ -65,7 +65,7 @@ def _beyond_size(
     sample = make_sample(scope, three, options)
     centred = sample.centre()
     row: dict[str, Any] = {"n": sample.models, "units": sample.n, "groups": sample.strata}
-    note = obstacle_to(sample, centred[:2]) or scope_obstacle(scope, sample)
+    note = (scope_obstacle(scope, sample) if sample.n else "") or obstacle_to(sample, centred[:2])
     if not note and np.ptp(centred[2]) == 0:
         note = Note.SIZE_CONSTANT
     if not note and sample.effective < 4:

@@ -56,6 +56,8 @@ def scope_obstacle(scope: Scope, sample: Sample) -> str:
         return Note.TOO_FEW_GROUPS
     if scope.comparison == "a" and scope.models["family"].nunique() < 2:
         return Note.ONE_FAMILY
+    if scope.scope == "families" and sample.n < 3:
+        return Note.TOO_FEW_FAMILIES
     return ""
 
 
@@ -84,7 +86,7 @@ def describe(
         "exact": False,
     }
     values = sample.centre()
-    obstacle = obstacle_to(sample, values) or obstacle
+    obstacle = (obstacle if sample.n else "") or obstacle_to(sample, values)
     if obstacle:
         return row | {"note": obstacle}
     x, y = values

@@ -21,6 +21,8 @@ def correct(table: pd.DataFrame, name: str, options: Options) -> pd.DataFrame:
     """
     if table.empty:
         return table
+    if name not in table:  # nothing could be tested
+        table = table.assign(**{name: float("nan")})
     table = table.assign(**{f"{name}_{end}": float("nan") for end in ("holm", "bh")})
     copied = table["copy"].eq(True) if "copy" in table else pd.Series(False, index=table.index)
     tested = table[name].notna() & (table["metric"] != SIZE) & ~copied
