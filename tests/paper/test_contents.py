@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from helpers.papers import (
+    CONFIG,
     EMPTY,
     PARTS,
     QMD,
@@ -228,16 +230,14 @@ def test_it_renders_without_gaps(tmp_path, negative, case):
 def test_every_primary_metric_is_answered_and_the_strongest_relation_named():
     models = models_frame(families=("mlp", "convnet", "resnet", "mixer", "transformer", "rnn"))
     rng = np.random.default_rng(3)
-    for name in ("alpha_weighted", "alpha_weighted_stored"):
-        models[name] = rng.normal(size=len(models)) if name == "alpha_weighted" else 0.0
-    models["alpha_weighted_stored"] = models["alpha_weighted"]
+    models["alpha_weighted"] = models["alpha_weighted_stored"] = rng.normal(size=len(models))
     # A third metric follows the quality most closely, and is not primary.
     models["log_norm"] = models["log_norm_stored"] = -models["quality"]
     options = CONFIG["statistics"] | {
         "metrics": ["alpha", "alpha_weighted", "log_norm", "log_parameters"],
         "primary_metrics": ["alpha", "alpha_weighted"],
     }
-    found = values(study(models, config={"statistics": options}))
+    found = variables.values(study(models, config={"statistics": options}))
     assert "alpha goes with" in found["verdict_b"]
     assert "direction of weighted alpha stays open" in found["verdict_b"]
     assert "log norm" in found["verdict_strongest"]
