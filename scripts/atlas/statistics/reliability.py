@@ -120,8 +120,8 @@ def _questions(
 def _with_units(part: pd.DataFrame, options: Options) -> pd.DataFrame:
     """The models with their `setting`, and a `unit` that tells settings apart."""
     factorial, _ = with_settings(part)
-    setting = part["model"].map(dict(zip(factorial["model"], factorial["setting"], strict=True)))
-    setting = part["recipe"] + setting.fillna("").radd("\x1f")
+    levels = dict(zip(factorial["model"], factorial["setting"], strict=True))
+    setting = part["recipe"] + "\x1f" + [levels.get(model, "") for model in part["model"]]
     unit = part["unit"] + "\x1f" + setting if options.seeds_are_replicates else part["model"]
     return part.assign(unit=unit, setting=setting.where(setting != "\x1f", unit))
 
