@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import math
 import sys
 import time
@@ -43,10 +44,12 @@ from atlas.statistics import (
     controls,
     correlations,
     explanations,
+    factors,
     meta,
     mixed,
     pairs,
     prediction,
+    reliability,
     simpson,
 )
 from atlas.statistics.describe import describe
@@ -428,6 +431,123 @@ def crossed(variants: int, recipes: int, r: float) -> Case:
     return Case("pairs", f"{variants} variants with the same {recipes} recipes, r = {r:g}", study)
 
 
+def factorial(variants: int, levels: Sequence[int], r: float, share: float = 0.5) -> Case:
+    """A grid of settings in all variants, with two seeds that take a fifth of the variance.
+
+    Of the rest, `share` is a setting's, alike in all variants, and the other part its own in each
+    variant. The difference of two settings of a variant is normal in alpha and in quality, with
+    correlation r but for the seeds.
+    """
+    settings = list(itertools.product(*(range(number) for number in levels)))
+    columns = {
+        f"factor_{name}": np.array([f"level{s[place]}" for s in settings], object)[None, :, None]
+        for place, name in zip(range(len(levels)), "abcdefgh", strict=False)
+    }
+    truth = kendall_of(r * 0.8 / 0.9)  # the mean of two seeds has half of their variance
+    tests = ("kendall_p", "kendall_p_factors", "information_p", "sign_error_p")
+
+    def study(rng: Rng, options: Options) -> Findings:
+        shape = len(settings), 1
+        common = math.sqrt(0.8 * share) * normal(rng, (1, *shape), r)
+        own = math.sqrt(0.8 * (1 - share)) * normal(rng, (variants, *shape), r)
+        seeds = math.sqrt(0.2) * rng.normal(size=(2, variants, len(settings), 2))
+        labels = {"variant": names("v", variants, 0, 3), "seed": names("", 2, 2, 3)}
+        table = models(*(common + own + seeds), **labels, **columns)
+        table = factors.factors(table, replace(options, primary_metrics=("alpha",)))
+        found: dict[str, Interval | Test] = {}
+        for name, factor in (("all", ""), ("one", "a")):
+            row = row_of(table, factor=factor)
+            found |= {f"{name}: kendall": interval(row, "kendall", truth)}
+            found |= {f"{name}: sign_error": interval(row, "sign_error", (1 + truth) / 2)}
+            if not r:
+                found |= {f"{name}: {test}": Test(row[test]) for test in tests}
+        return found
+
+    grid = " x ".join(map(str, levels))
+    design = f"{variants} variants in a grid of {grid} settings, r = {r:g}, "
+    design += f"{percent(share)} % of a setting alike in all variants"
+    return Case("factors", design, study, share=0.5)
+
+
+def moved(variants: int, number: int) -> Case:
+    """Two levels a factor, each of which moves alpha and quality for reasons of its own.
+
+    Whole settings are not exchangeable then: factors are what is independent.
+    """
+    settings = np.array(list(itertools.product((0, 1), repeat=number)))
+    columns = {
+        f"factor_{name}": settings[:, place].astype(str).astype(object)[None, :]
+        for place, name in zip(range(number), "abcdefgh", strict=False)
+    }
+
+    def study(rng: Rng, options: Options) -> Findings:
+        effects = rng.normal(size=(2, number)) @ settings.T
+        x, y = effects[:, None, :] + rng.normal(size=(2, variants, len(settings)))
+        table = models(x, y, variant=names("v", variants, 0, 2), **columns)
+        table = factors.factors(table, replace(options, primary_metrics=("alpha",)))
+        row = row_of(table, factor="")
+        return {"all: kendall_p_factors": Test(row["kendall_p_factors"])}
+
+    design = f"{variants} variants, {number} factors that move alpha and quality independently"
+    return Case("factors", design, study, share=0.5)
+
+
+def twice(families: int, variants: int, seeds: int, r: float, noise: float, own: float) -> Case:
+    """Families and variants with variance 1 and correlation r each, and seeds of variance `noise`
+    with correlation `own`."""
+    error = noise / seeds
+    truths = {
+        "a": 1 - error / variants / (1 + (1 + error) / variants),
+        "b": 1 - error / (1 + error),
+    }
+
+    def study(rng: Rng, options: Options) -> Findings:
+        x, y = (
+            normal(rng, (families, 1, 1), r)
+            + normal(rng, (families, variants, 1), r)
+            + math.sqrt(noise) * normal(rng, (families, variants, seeds), own)
+        )
+        table = reliability.reliability(grid(x, y), replace(options, primary_metrics=("alpha",)))
+        found: dict[str, Interval | Test] = {}
+        for question, truth in truths.items():
+            row = row_of(table, comparison=question)
+            name = "metric_reliability"
+            found[f"({question}) {name}"] = interval(row, name, truth)
+            found[f"({question}) pearson_corrected"] = interval(row, "pearson_corrected", r)
+        return found
+
+    design = f"{families} families of {variants}, {seeds} seeds of variance {noise:g}, r = {r:g}, "
+    return Case("reliability", f"{design}of seeds {own:g}", study)
+
+
+def twice_crossed(
+    variants: int, settings: int, r: float, noise: float, own: float, share: float
+) -> Case:
+    """Settings in all variants with two seeds of variance `noise` and correlation `own`.
+
+    Settings have variance 1, of which `share` is alike in all variants.
+    """
+
+    def study(rng: Rng, options: Options) -> Findings:
+        x, y = (
+            math.sqrt(share) * normal(rng, (1, settings, 1), r)
+            + math.sqrt(1 - share) * normal(rng, (variants, settings, 1), r)
+            + math.sqrt(noise) * normal(rng, (variants, settings, 2), own)
+        )
+        labels = {"variant": names("v", variants, 0, 3), "seed": names("", 2, 2, 3)}
+        table = models(x, y, recipe=names("r", settings, 1, 3), **labels)
+        table = reliability.reliability(table, replace(options, primary_metrics=("alpha",)))
+        row = row_of(table, comparison="c")
+        return {
+            "(c) metric_reliability": interval(row, "metric_reliability", 1 / (1 + noise / 2)),
+            "(c) pearson_corrected": interval(row, "pearson_corrected", r),
+        }
+
+    design = f"{variants} variants with the same {settings} settings, two seeds of variance "
+    design += f"{noise:g}, r = {r:g}, of seeds {own:g}, {percent(share)} % of a setting alike"
+    return Case("reliability", design, study)
+
+
 def nested(families: int, variants: int, within: float, between: float, slopes: float) -> Case:
     """Quality follows alpha by `within` inside families and by `between` between them.
 
@@ -580,6 +700,19 @@ def cases() -> Iterator[Case]:
     yield untrained(5, 0.0)
     for recipes, r in ((6, 0.0), (6, -0.6), (12, 0.0), (12, -0.6)):
         yield crossed(6, recipes, r)
+    for r in (0.0, -0.6):
+        yield factorial(8, (2, 2, 2, 4), r)
+        yield factorial(4, (2, 3, 3), r)
+    yield factorial(8, (2, 2, 2, 4), 0.0, share=0.0)
+    yield factorial(16, (2, 2, 2, 3), 0.0)
+    yield moved(8, 6)
+    yield twice(8, 4, 2, -0.6, 0.5, 0.0)
+    yield twice(8, 4, 3, -0.6, 1.0, 0.6)
+    yield twice(16, 4, 2, 0.0, 1.0, 0.6)
+    yield twice_crossed(8, 8, 0.0, 1.0, 0.0, 0.5)
+    yield twice_crossed(8, 24, 0.0, 1.0, 0.0, 0.5)
+    yield twice_crossed(8, 24, -0.6, 1.0, 0.6, 0.5)
+    yield twice_crossed(16, 24, 0.0, 0.5, 0.6, 0.0)
     yield nested(8, 5, 0.0, 0.0, 0.0)
     yield nested(8, 5, 0.0, 0.0, 0.4)
     yield nested(8, 5, -0.5, 0.5, 0.4)

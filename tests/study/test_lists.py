@@ -115,6 +115,7 @@ def test_good_list(base):
         **dict.fromkeys(("revision", "include_top", "parameters", "run", "step")),
         "resolution": 224,
         "quality": 69.8,
+        "factors": {},
         "list_file": LIST,
         "line": 2,
     }
@@ -153,14 +154,47 @@ def test_identity_is_what_decides_the_weights(base):
 
 
 def test_labels_hold_everything_else_but_the_place(base):
-    row = load(base).rows[0]
+    row = load(base, as_csv(GOOD | {"factor_depth": "2"})).rows[0]
     names = {field.name for field in dataclasses.fields(row)}
-    assert set(row.labels()) | set(row.identity()) == names - {"list_file", "line"}
+    elsewhere = {"list_file", "line", "factors"}
+    assert set(row.labels()) | set(row.identity()) == names - elsewhere | {"factor_depth"}
+    row = load(base).rows[0]
     assert set(row.labels()) & set(row.identity()) == {"source", "location"}  # the tables show them
     moved = load(base, "# a comment\n\n" + as_csv(GOOD)).rows[0]
     assert moved.line == 4
     assert repr(moved.labels()) == repr(row.labels())
     assert {type(value) for value in row.labels().values()} <= {str, int, float, type(None)}
+
+
+def test_columns_of_factors_are_kept_as_text_and_blank_ones_left_out(base):
+    first = GOOD | {"factor_batch_size": " 032", "factor_label_noise_2": "0.50"}
+    second = GOOD | {"model": "b", "factor_batch_size": "032", "factor_label_noise_2": ""}
+    rows = load(base, as_csv(first, second)).rows
+    assert rows[0].factors == {"batch_size": "032", "label_noise_2": "0.50"}
+    assert rows[1].factors == {"batch_size": "032"}
+    assert rows[0].labels()["factor_batch_size"] == "032"
+    assert "factor_label_noise_2" not in rows[1].labels()
+    assert rows[0].identity() == load(base).rows[0].identity()
+
+
+def test_factors_of_a_folder_are_those_of_all_its_checkpoints(base):
+    (base / "run").mkdir()
+    for step in (1, 2):
+        (base / "run" / f"epoch_{step}.pth").write_bytes(b"mine")
+    rows = load(base, as_csv(GOOD | {"location": "run", "factor_depth": "2"})).rows
+    assert [row.factors for row in rows] == [{"depth": "2"}] * 2
+
+
+@pytest.mark.parametrize("column", ["factor_", "factor_Batch", "factor_a-b", "factor_\u00e4"])
+def test_names_of_factors_have_a_form(base, column):
+    found = line(base, as_csv(GOOD | {column: "1"}))
+    assert f"column {column}: is no name of a factor; write factor_ and then a-z" in found
+
+
+def test_a_factor_is_named_once(base):
+    header, row = as_csv(GOOD).splitlines()
+    found = line(base, f"{header},factor_a,factor_a\n{row},1,2\n")
+    assert "column factor_a: is there twice; remove one" in found
 
 
 def test_optional_columns_may_be_absent(base):
@@ -611,7 +645,7 @@ def test_what_is_suggested_is_an_id(text):
             "statistics.metrics[1]: 'alhpa' is unknown (did you mean 'alpha'?); use one of: alph",
         ),
         (
-            {"statistics": {"metrics": ["log_norm"]}},
+            {"statistics": {"metrics": ["alpha_weighted"]}},
             "statistics.primary_metrics[0]: 'alpha' is not one of statistics.metrics; add it there",
         ),
         (
@@ -865,6 +899,7 @@ def test_a_row_has_the_columns_of_the_schema():
     assert columns == {field.name for field in dataclasses.fields(study_row.Row)} - {
         *("zoo", "list_file", "line"),
         *("run", "step"),  # found in the folder of a training run
+        "factors",  # any number of columns
     }
 
 

@@ -12,6 +12,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "controls": ("models",),
     "simpson": ("models",),
     "pairs": ("models",),
+    "factors": ("models",),
+    "reliability": ("models",),
     "mixed": ("models",),
     "prediction": ("models",),
     "alternatives": ("models",),

@@ -18,6 +18,7 @@ from typing import Any
 from atlas.errors import InputError
 from atlas.study.row import Cell
 from atlas.study.schema import NUMBER, cell_validator, did_you_mean, explain, kinds_of, read_schema
+from atlas.terms.keys import FACTOR
 from atlas.weights.packages import PACKAGES
 
 GENERATED = ("weights", "results")  # the pipeline writes and deletes files in these folders
@@ -74,6 +75,11 @@ def read_list(name: str, base: Path, config_name: str) -> tuple[list[Seen], list
         place = f"{name}, line {line}"
         texts = dict(zip(columns, cells, strict=False))
         values = {column: _value(column, texts.get(column, "")) for column in known}
+        values["factors"] = {
+            column.removeprefix(FACTOR): text
+            for column, text in texts.items()
+            if column.startswith(FACTOR) and text
+        }
         entry = Seen(values, name, line)
         if len(cells) != len(columns):
             seen.append(entry)
@@ -219,7 +225,10 @@ def _wrong_columns(columns: Sequence[str]) -> Iterator[str]:
     for index, column in enumerate(columns, start=1):
         if not column:
             yield f"column {index}: has no name; name or remove it"
-        elif column not in known:
+        elif column.startswith(FACTOR) and not re.fullmatch(_factor_columns(), column):
+            problem = f"is no name of a factor; write {FACTOR} and then a-z, 0-9 and _"
+            yield f"column {column}: {problem}"
+        elif column not in known and not column.startswith(FACTOR):
             guess = did_you_mean(column, known) or f" (known: {', '.join(known)})"
             yield f"column {column}: unknown column{guess}; rename or remove it"
         elif columns.index(column) != index - 1:
@@ -227,6 +236,12 @@ def _wrong_columns(columns: Sequence[str]) -> Iterator[str]:
     for column in read_schema("models")["required"]:
         if column not in columns:
             yield f"column {column}: is missing; add it to the header and to each row"
+
+
+def _factor_columns() -> str:
+    """The form of the names of columns that hold what was varied in training."""
+    (form,) = read_schema("models")["patternProperties"]
+    return str(form)
 
 
 def _wrong_length(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -255,8 +270,8 @@ def _value(column: str, text: str) -> Cell:
 
 def _wrong_cells(values: Mapping[str, Cell], base: Path) -> Iterator[tuple[str, str]]:
     """What is wrong with a row: the column, and the problem with its way out."""
-    for column, value in values.items():
-        problem = _wrong_cell(column, value)
+    for column in read_schema("models")["properties"]:
+        problem = _wrong_cell(column, values[column])
         if problem:
             yield column, problem
     metric, quality = values["quality_metric"], values["quality"]

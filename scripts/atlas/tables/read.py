@@ -27,6 +27,7 @@ TEXT = frozenset(
         *["comparison", "scope", "metric", "treatment", "relation", "reference", "adjusted"],
         *["predictor", "null", "level", "candidate", "kind", "interval", "note"],
         *["recipes", "datasets"],  # several of a family
+        *["factor", "information_given", "sign_error_at"],
     ]
 )
 """The columns of names: text also where a cell looks like a number."""

@@ -50,6 +50,10 @@ class Note(StrEnum):
     TOO_FEW_PAIRS = "too_few_pairs"  # or recipes: no interval
     TOO_FEW_REARRANGEMENTS = "too_few_rearrangements"  # for a small p
 
+    TOO_FEW_SETTINGS = "too_few_settings"  # no interval; of: estimates
+    NO_REPLICATES = "no_replicates"  # no unit has two seeds
+    NO_SPREAD_BEYOND_SEEDS = "no_spread_beyond_seeds"  # units differ no more than seeds do
+
     NO_METRIC = "no_metric"
     TOO_FEW_FAMILIES = "too_few_families"  # of: the least number, where it is not 3
     TOO_FEW_UNITS_TO_PREDICT = "too_few_units_to_predict"  # of: the least number
