@@ -27,6 +27,7 @@ TEXT = frozenset(
         *["comparison", "scope", "metric", "treatment", "relation", "reference", "adjusted"],
         *["predictor", "null", "level", "candidate", "kind", "interval", "note"],
         *["recipes", "datasets"],  # several of a family
+        *["table", "series", "printed"],  # a printed number keeps its digits
     ]
 )
 """The columns of names: text also where a cell looks like a number."""
