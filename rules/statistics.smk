@@ -1,12 +1,14 @@
 """Correlations and what explains them: a job for each table."""
 
-STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in statistics.TABLES}
+MADE_FROM = statistics.tables_of(STUDY)
+STATISTICS = {name: RESULTS / "statistics" / f"{name}.csv" for name in MADE_FROM}
+GIVEN = {"values": STUDY.config["printed"]}
 
 
 rule compute_statistics:
     """Compute one table of the statistics from the table of models."""
     input:
-        lambda wildcards: [(MERGED | STATISTICS)[n] for n in statistics.TABLES[wildcards.table]],
+        lambda wildcards: [(MERGED | GIVEN | STATISTICS)[n] for n in MADE_FROM[wildcards.table]],
     output:
         RESULTS / "statistics" / "{table}.csv",
     log:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from atlas.errors import InputError
+from atlas.findings.results import file_of
 from atlas.io import read_json
 from atlas.statistics import registry as statistics
 from atlas.study.config import load_study
@@ -80,8 +81,10 @@ def way(
             continue
         rule = f"rule {read['rule']}"
         if "module" in read:
-            made_from = statistics.TABLES[read["module"].rsplit(".", 1)[-1]]
-            rule += f" ({read['module']}) <- {', '.join(map(_table, made_from))}"
+            made_from = statistics.ALL[read["module"].rsplit(".", 1)[-1]]
+            given = {"values": study.config["printed"]}
+            files = ", ".join(given.get(name) or file_of(name) for name in made_from)
+            rule += f" ({read['module']}) <- {files}"
         yield f"  reads {results}/{read['file']} <- {rule}".replace(f"{results}/../", "results/")
         yield from (f"          {key}" for key in read.get("keys", ()))
         more = read.get("rows", 0) - len(read.get("keys", ()))
@@ -92,10 +95,6 @@ def way(
         yield from _before(study, results, config)
     elif not source["reads"]:
         yield "  reads nothing: it is the same in every study"
-
-
-def _table(name: str) -> str:
-    return "tables/models.csv" if name == "models" else f"statistics/{name}.csv"
 
 
 def _before(study: Study, results: str, config: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The lists models/timm.csv and models/keras.csv, against what they claim to hold."""
+"""The lists of models, against what they claim to hold."""
 
 import csv
 from collections import Counter, defaultdict
@@ -8,6 +8,9 @@ import pytest
 import yaml
 from helpers.timm_tables import TABLES, needs_tables
 
+from atlas.errors import InputError
+from atlas.io import read_cells
+from atlas.statistics.printed import LABELS
 from atlas.study import catalogue
 from atlas.study.config import load_study
 from atlas.study.labels import timm_labels
@@ -156,3 +159,26 @@ def test_keras_labels_are_those_published(keras_study):
         else:
             assert row.quality == float(entry["seed_top1"])
             assert row.quality_source.startswith("typed in the earlier study")
+
+
+def test_printed_values_are_about_series_of_the_study_but_for_what_is_not_published():
+    rows = load("natcom-2021").rows
+    names = {(r.collection, r.dataset, n) for r in rows for n in (r.family, r.variant)}
+    printed = read_cells(ROOT / "models" / "natcom-2021-printed.csv")
+    asked = {(row["collection"], row["dataset"], row["series"]) for row in printed}
+    assert {series for _, _, series in asked - names} == {"GPT"}
+    keys = [tuple(row[key] for key in LABELS) for row in printed]
+    assert len(set(keys)) == len(keys) == 396
+    assert all(row["source"] for row in printed)
+
+
+def test_models_that_the_authors_left_out_have_no_label_but_a_reason():
+    blank = [row for row in load("natcom-2021").rows if row.quality is None]
+    assert len(blank) == 9
+    assert all(row.quality_source.startswith("left out by the authors: ") for row in blank)
+
+
+def test_a_study_names_printed_values_that_are_there():
+    config = yaml.safe_load((ROOT / "studies" / "natcom-2021.yaml").read_text())
+    with pytest.raises(InputError, match=r"^x: printed: no such file as 'gone\.csv'; correct"):
+        load_study(config | {"printed": "gone.csv"}, base=ROOT, config_name="x")

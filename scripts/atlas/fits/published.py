@@ -40,8 +40,13 @@ OLD_NAMES = {
     "log_norm": "lognorm",
     "log_spectral_norm": "logspectralnorm",
     "stable_rank": "softrank",
+    "spectral_norm": "spectralnorm",
 }
 """A summary's metrics as weightwatcher names them now, and as version 0.2.7 did."""
+
+LOG_OF_MEAN = "log_mean_spectral_norm"
+"""The log of the mean over layers of the spectral norm, where `log_spectral_norm` is the mean of the
+logs: what the authors' notebook OSMR-Analysis.ipynb regresses on, but for the base of the log."""
 
 
 def read(
@@ -149,6 +154,8 @@ def _both(values: Mapping[str, Any]) -> dict[str, float | None]:
         name: float(value) if value is not None and math.isfinite(value) else None
         for name, value in found.items()
     }
+    if mean := finite["spectral_norm"]:
+        finite[LOG_OF_MEAN] = math.log10(mean)
     return finite | {f"{name}_stored": value for name, value in finite.items()}
 
 

@@ -23,7 +23,7 @@ OF_ONE_MODEL = {"spectra": "../spectra/*.parquet", "details": "weightwatcher/*/d
 
 RULES = {
     **{FILES[name]: "merge_tables" for name in ("models", "layers", "excluded")},
-    **{file_of(name): "compute_statistics" for name in statistics.TABLES},
+    **{file_of(name): "compute_statistics" for name in statistics.ALL},
     FILES["audit"]: "audit_fits",
     FILES["runs"]: "fit_layers",
     OF_ONE_MODEL["details"]: "fit_layers",
@@ -31,7 +31,7 @@ RULES = {
 }
 """The rule that makes a file; the config is made by nobody."""
 
-MODULES = {file_of(name): statistics.module_of(name) for name in statistics.TABLES}
+MODULES = {file_of(name): statistics.module_of(name) for name in statistics.ALL}
 """The modules that make the statistics."""
 
 

@@ -5,6 +5,11 @@ A table is made by the function of its name in the module of its name. Light: th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atlas.study.row import Study
+
 TABLES: dict[str, tuple[str, ...]] = {
     "correlations": ("models",),
     "baselines": ("models",),
@@ -23,6 +28,17 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """What each table is made from, in the order of its function's arguments: ``models`` is models.csv,
 any other name a table of the statistics."""
+
+PRINTED: dict[str, tuple[str, ...]] = {"printed": ("models", "layers", "values")}
+"""The same for the table that only a study with printed values has: ``values`` are these, ``layers`` is
+layers.parquet."""
+
+ALL = TABLES | PRINTED
+
+
+def tables_of(study: Study) -> dict[str, tuple[str, ...]]:
+    """The tables that a study has."""
+    return ALL if study.config["printed"] else TABLES
 
 
 def module_of(table: str) -> str:

@@ -45,6 +45,9 @@ def load_study(
         else:
             seen += found
             lines += messages
+    if config_is_valid and plain["printed"] and not (Path(base) / plain["printed"]).is_file():
+        problem = f"no such file as {plain['printed']!r}; correct the path, or remove the key"
+        lines.append(_config_line(config_name, ("printed",), problem))
     if config_is_valid and plain["zoo"]:
         try:
             seen += read_zoo(plain["zoo"], config_name)

@@ -28,6 +28,7 @@ TEXT = frozenset(
         *["predictor", "null", "level", "candidate", "kind", "interval", "note"],
         *["recipes", "datasets"],  # several of a family
         *["factor", "information_given", "sign_error_at"],
+        *["table", "series", "printed"],  # a printed number keeps its digits
     ]
 )
 """The columns of names: text also where a cell looks like a number."""
