@@ -136,6 +136,11 @@ class Study:
         return len(variants) > len(set(variants))
 
     @property
+    def varies_factors(self) -> bool:
+        """Whether models say what was varied in their training."""
+        return any(row.factors for row in self.rows)
+
+    @property
     def density_of(self) -> str | None:
         """The model whose spectral density is shown."""
         return self.config["figures"]["layer"]["model"] or next(iter(self.weighed), None)
