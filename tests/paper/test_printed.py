@@ -27,7 +27,7 @@ VALUES = [
 
 @pytest.fixture
 def held():
-    given = study(models_frame())
+    given = study(models_frame(), config={"printed": "values.csv"})
     given.tables["printed"] = VALUES
     out = {"quality": "", "quality_source": "left out: an outlier", "variant": "x_1"}
     given.models.append(given.models[0] | out)

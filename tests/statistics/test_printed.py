@@ -77,7 +77,7 @@ def test_accuracy_is_turned_into_an_error():
 
 def test_only_models_with_the_primary_quality_count():
     others = models([1, 5, 2, 7], metric="perplexity")
-    unlabelled = models([np.nan] * 4, metric=None)
+    unlabelled = models([np.nan] * 4)
     given = pd.concat([models([1, 2, 3, 9]), others, unlabelled], ignore_index=True)
     found = compare(given, ("models", "4"), ("kendall", "1.00"))
     assert found["agrees"].all()

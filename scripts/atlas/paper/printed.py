@@ -28,7 +28,7 @@ QUANTITIES = {
 
 
 def _rows(study: Results) -> list[Cells]:
-    return study.rows("printed") if "printed" in study.tables else []
+    return study.rows("printed") if study.config.get("printed") else []
 
 
 def _agree(rows: Iterable[Cells]) -> int:
