@@ -131,9 +131,7 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
         pairs.found_pairs(study), study.metric, study.confidence
     ),
     "verdict_mixed": _verdict_mixed,
-    "verdict_prediction": lambda study: prediction.verdict_prediction(
-        prediction.found_predictions(study), study.metric, study.confidence
-    ),
+    "verdict_prediction": prediction.prediction_text,
     "verdict_shape": lambda study: shape.verdict_shape(
         found_shapes(study), _nulls(study), study.confidence
     ),
