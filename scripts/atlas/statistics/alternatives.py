@@ -13,6 +13,7 @@ from scipy import stats
 
 from atlas.statistics.bootstrap import bca_intervals, dense_ranks, fisher_interval
 from atlas.statistics.describe import obstacle_to, scope_obstacle
+from atlas.statistics.extremes import within_reach
 from atlas.statistics.models import Scope, metric_values, prepare, repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import rearrangements, recipe_rearrangements
@@ -53,8 +54,8 @@ def alternatives(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     One row per partition, quality metric, comparison (a: all models of the reference recipe, b:
     within all families, c: within all variants) and alternative that has a value; further data
     sets of the same models are left out. The reference is the column alpha, whatever the primary
-    metric. A negative `difference` is an alternative that does better, as the theory expects
-    negative correlations.
+    metric; values far off all others are moved to a limit (`within_reach`). A negative `difference`
+    is an alternative that does better, as the theory expects negative correlations.
 
     Intervals: BCa from an effective number of 8, and for `kendall` Fisher's z from 5; that of the
     difference is paired, both correlations taken on the same resample. `equal` counts models in
@@ -92,9 +93,9 @@ def _beside_alpha(
     scope: Scope, names: Sequence[str], options: Options, key: Sequence[object]
 ) -> Iterator[dict[str, Any]]:
     """One row of `alternatives` per name; alternatives known for the same models share the work."""
-    alpha = metric_values(scope.models, ALPHA, "dropped")
+    alpha = within_reach(metric_values(scope.models, ALPHA, "dropped"))
     quality = scope.models["oriented"].to_numpy()
-    values = {name: metric_values(scope.models, name, "dropped") for name in names}
+    values = {name: within_reach(metric_values(scope.models, name, "dropped")) for name in names}
     alike: dict[bytes, list[str]] = {}
     for name in names:
         alike.setdefault(np.isfinite(values[name] + alpha).tobytes(), []).append(name)

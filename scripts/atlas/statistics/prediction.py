@@ -45,6 +45,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from atlas.statistics.extremes import within_reach
 from atlas.statistics.models import (
     metric_values,
     partitions,
@@ -69,6 +70,7 @@ FOREST_UNITS, FOREST_FAMILIES = 15, 5
 MISSING_LIMIT = 0.2  # a metric that more units lack is no feature of the forest
 FOREST_GROUPS = 10
 TREES, TUNING_TREES, TUNING_FOLDS = 200, 20, 3
+LINE_REACH = 10.0  # typical deviations from the median beyond which a feature is moved
 PERMUTATIONS = 999  # at most: each one fits a line for every family
 
 SETTINGS = [
@@ -150,9 +152,10 @@ def _block(
 def _units(models: pd.DataFrame, metrics: Sequence[str], options: Options) -> pd.DataFrame:
     """Units with `family`, `quality` (larger is better) and metrics: means over their models.
 
-    Models without quality, size or primary metric are left out before.
+    Models without quality, size or primary metric are left out before. Metrics far off all others
+    are moved to a limit (`within_reach`), which depends on no quality.
     """
-    values = {metric: metric_values(models, metric, "dropped") for metric in metrics}
+    values = {m: within_reach(metric_values(models, m, "dropped")) for m in metrics}
     by = ["family", "unit" if options.seeds_are_replicates else "model"]
     frame = models[by].assign(quality=models["oriented"], **values)
     frame = frame.dropna(subset=["quality", SIZE, options.primary_metric])
@@ -179,10 +182,12 @@ def _obstacle(units: pd.DataFrame, least_units: int, least_families: int) -> str
 
 
 def _scaled(values: Array) -> Array:
-    """Features (n, p) divided by their largest absolute value: no square overflows.
+    """Features (n, p) of a fit: none far enough off to decide a line alone, the largest plus or
+    minus 1.
 
     Neither least squares on standardised features nor trees depend on the unit of a feature.
     """
+    values = within_reach(values, LINE_REACH)
     largest = np.abs(values).max(axis=0)
     return values / np.where(largest > 0, largest, 1.0)
 
