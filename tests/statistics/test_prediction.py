@@ -94,9 +94,10 @@ def test_every_primary_metric_predicts_and_a_further_one_where_it_is_known():
     table = models(np.random.default_rng(8), families=5)
     table["alpha_weighted"] = -table["quality"]
     table.loc[::5, "alpha_weighted"] = np.nan
-    both = replace(OPTIONS, primary_metrics=("alpha", "alpha_weighted"))
-    found = prediction.prediction(table, both).set_index("predictor")
-    one = rows(table)
+    found, one = (
+        prediction.prediction(table, replace(OPTIONS, primary_metrics=names)).set_index("predictor")
+        for names in (("alpha", "alpha_weighted"), ("alpha",))
+    )
     pd.testing.assert_frame_equal(found.loc[one.index], one)
     names = ("alpha_weighted", "alpha_weighted + size", "alpha_weighted (sign)")
     assert set(found.index) - set(one.index) == set(names)

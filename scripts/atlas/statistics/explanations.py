@@ -34,6 +34,7 @@ from atlas.statistics.bootstrap import (
 from atlas.statistics.models import repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
+from atlas.statistics.power import alone, smallest_p
 from atlas.statistics.sample import DIGITS, Sample, codes_of, sorted_table, without_noise
 from atlas.statistics.taus import (
     KENDALL,
@@ -42,7 +43,7 @@ from atlas.statistics.taus import (
     correct,
     interval_method,
     labelled,
-    p_values,
+    rearranged_sums,
     resampled_taus,
 )
 from atlas.statistics.traits import averages_of, family_taus, spreads_of, with_candidates
@@ -57,7 +58,7 @@ EXPLANATION = [
     *PARTITION,
     *["quality_metric", "level", "comparison", "candidate", "kind", "n"],
     *KENDALL,
-    *["kendall_p_bh", "left_out_low", "left_out_high", "eta2", "interval", "note"],
+    *["kendall_p_bh", "smallest_p", "left_out_low", "left_out_high", "eta2", "interval", "note"],
 ]
 
 TOO_FEW = {"family": Note.TOO_FEW_FAMILIES, "variant": Note.TOO_FEW_VARIANTS}
@@ -127,7 +128,10 @@ def explanations(
     families: BCa from 8 families, Fisher's z for as many observations as there are families from
     5. `left_out_low` and `left_out_high` are the extremes of `kendall` when one family is left
     out, where a candidate that is then constant counts as 0. `kendall_p_bh`: Benjamini and
-    Hochberg over the candidates of one partition, quality, level and comparison.
+    Hochberg over the candidates of one partition, quality, level and comparison. `smallest_p` is
+    the smallest value that it could have for this candidate alone: the p value of the most extreme
+    rearrangement times the number of candidates tested. Above the level of a decision, there are
+    too few families to tell.
     """
     taus = family_taus(correlations, options)
     table = with_candidates(models, options)
@@ -247,6 +251,7 @@ def _explain(
             row |= {"candidate": name, "kind": kind, "note": join(row["note"], note)}
             rows.append(dict(zip(keys, labels, strict=True)) | row)
     correct(rows, "bh")
+    alone(rows)
     return rows
 
 
@@ -293,10 +298,14 @@ def _related(
     for index in related:
         if names[index] in CATEGORIES:
             null = np.nan_to_num(_eta2(xs[index], drawn))
-            rows[index]["kendall_p"] = p_value(null, rows[index]["eta2"], exact)
+            rows[index] |= _tested(null, rows[index]["eta2"], exact)
     if not numbers:
         return rows
-    p = p_values([xs[index] for index in numbers], tau, dense_ranks(drawn), exact)
+    chosen = [xs[index] for index in numbers]
+    observed = rearranged_sums(chosen, dense_ranks(tau[None, :]))[:, 0]
+    nulls = rearranged_sums(chosen, dense_ranks(drawn))
+    for index, null, own in zip(numbers, nulls, observed, strict=True):
+        rows[index] |= _tested(null, own, exact)
     smaller = replace(sample, values=sample.values[[*numbers, -1]])
     left_out = np.nan_to_num(resampled_taus(smaller, jackknife_weights(smaller)))
     bounds = [(math.nan, math.nan)] * len(numbers)
@@ -306,7 +315,7 @@ def _related(
         row, (low, high) = rows[index], bounds[place]
         if FISHER_FROM <= families < BCA_FROM:
             low, high = fisher_interval("kendall", row["kendall"], families, options.confidence)
-        row |= {"kendall_p": p[place], "kendall_low": low, "kendall_high": high}
+        row |= {"kendall_low": low, "kendall_high": high}
         row["interval"] = interval_method(families)
         if families >= LEFT_OUT_FROM:
             row["left_out_low"] = left_out[:, place].min()
@@ -317,6 +326,11 @@ def _related(
             perfect = families < BCA_FROM
             row["note"] = Note.PERFECT_CORRELATION if perfect else Note.RESAMPLES_DO_NOT_VARY
     return rows
+
+
+def _tested(null: Array, observed: float, exact: bool) -> dict[str, float]:
+    """p of an observed value among its rearrangements (m,), and p of the most extreme of these."""
+    return {"kendall_p": p_value(null, observed, exact), "smallest_p": smallest_p(null, exact)}
 
 
 def _eta2(codes: Array, taus: Array) -> Array:

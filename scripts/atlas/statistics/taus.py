@@ -36,7 +36,7 @@ def labelled(
             yield partition, quality, part
 
 
-def _rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
+def rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
     """Concordant less discordant pairs (k, m) of k variables (n,) with rearranged ranks (m, n).
 
     As `permutation.kendall_sums`; the signs of the rearranged pairs serve all variables.
@@ -56,8 +56,8 @@ def p_values(xs: Sequence[Array], y: Array, ranks: Array, exact: bool) -> list[f
 
     `ranks` (m, n) are those of the rearranged y; all rearrangements if `exact`.
     """
-    observed = _rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
-    null = _rearranged_sums(xs, ranks)
+    observed = rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
+    null = rearranged_sums(xs, ranks)
     return [p_value(n, o, exact) for n, o in zip(null, observed, strict=True)]
 
 
