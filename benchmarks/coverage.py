@@ -480,8 +480,11 @@ def left_out(families: int, variants: int, between: float) -> Case:
 
 
 def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Case:
-    """An alternative has correlation 0.7 with alpha, and `other` with quality; alpha has `alpha`."""
-    matrix = np.array([[1, 0.7, alpha], [0.7, 1, other], [alpha, other, 1]])
+    """A metric has correlation 0.5 with alpha, and `other` with quality; alpha has `alpha`.
+
+    Means of families have the correlations of models.
+    """
+    matrix = np.array([[1, 0.5, alpha], [0.5, 1, other], [alpha, other, 1]])
 
     def study(rng: Rng, options: Options) -> Findings:
         x, hill, y = np.einsum(
@@ -491,14 +494,15 @@ def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Ca
         found: dict[str, Interval | Test] = {}
         for comparison in "ab":
             row = row_of(table, comparison=comparison, metric="hill")
-            difference = kendall_of(other) - kendall_of(alpha)
-            found[f"({comparison}) difference"] = interval(row, "difference", difference)
-            found[f"({comparison}) kendall"] = interval(row, "kendall", kendall_of(other))
+            own, reference = kendall_of(other), kendall_of(alpha)
+            found[f"({comparison}) difference"] = interval(row, "difference", own - reference)
+            found[f"({comparison}) gain"] = interval(row, "gain", abs(own) - abs(reference))
+            found[f"({comparison}) kendall"] = interval(row, "kendall", own)
             if not other:
                 found[f"({comparison}) kendall_p"] = Test(row["kendall_p"])
         return found
 
-    design = f"{families} families of {variants}, alpha r = {alpha:g}, alternative r = {other:g}"
+    design = f"{families} families of {variants}, alpha r = {alpha:g}, other metric r = {other:g}"
     return Case("alternatives", design, study, share=0.5)
 
 
@@ -579,9 +583,11 @@ def cases() -> Iterator[Case]:
     yield left_out(6, 6, 0.0)
     yield left_out(6, 6, -0.9)
     yield left_out(12, 6, -0.9)
-    yield beside_alpha(6, 5, 0.0, 0.0)
-    yield beside_alpha(6, 5, -0.5, -0.5)
-    yield beside_alpha(6, 5, -0.3, -0.6)
+    yield beside_alpha(12, 5, 0.0, 0.0)
+    yield beside_alpha(8, 5, -0.5, -0.5)
+    yield beside_alpha(12, 5, -0.5, -0.5)
+    yield beside_alpha(12, 5, -0.2, -0.6)
+    yield beside_alpha(12, 5, -0.4, 0.4)
     yield explained(6, 5, 0.0)
     yield explained(12, 5, 0.0)
     yield explained(12, 5, -0.6)

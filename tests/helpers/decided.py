@@ -87,12 +87,25 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
             "alternatives",
             *(
                 quality
-                | {"comparison": "a", "metric": metric, "n": 30, "units": 15, "groups": 1}
+                | {
+                    "comparison": "a",
+                    "metric": metric,
+                    "kind": "alternative",
+                    "n": 30,
+                    "units": 15,
+                    "groups": 1,
+                }
                 | {"kendall_p_holm": 0.001, "equal": 0}
                 | kendall
                 | signed("difference", 0.3, None)
                 for metric in ("hill", "alpha_shuffled")
             ),
+            quality
+            | {"comparison": "a", "metric": "log_norm", "kind": "baseline"}
+            | {"n": 30, "units": 15, "groups": 1, "kendall_p_holm": 0.001, "equal": 0}
+            | kendall
+            | bounds("difference", 0.9, 0.7, 1.1)
+            | signed("gain", 0.2, None),
         ),
         "shape": table(
             "shape",

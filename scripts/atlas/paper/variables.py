@@ -136,9 +136,7 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
         found_shapes(study), _nulls(study), study.confidence
     ),
     "shape_alone": lambda study: shape.shape_alone(found_shapes(study), _nulls(study)),
-    "verdict_alternatives": lambda study: alternatives.verdict_alternatives(
-        found_alternatives(study)
-    ),
+    "verdict_alternatives": alternatives.alternatives_text,
     "verdict_explanations": explanations_text,
     "power_families": _power_families,
     "enough_eigenvalues": lambda study: alternatives.against_alpha(

@@ -33,8 +33,8 @@ from atlas.statistics.bootstrap import (
 )
 from atlas.statistics.models import repeated_partitions, scopes_of
 from atlas.statistics.options import Options
-from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
-from atlas.statistics.power import alone, smallest_p
+from atlas.statistics.permutation import PAIR_LIMIT, rearrangements
+from atlas.statistics.power import alone, kendall_tests, tested
 from atlas.statistics.sample import DIGITS, Sample, codes_of, sorted_table, without_noise
 from atlas.statistics.taus import (
     KENDALL,
@@ -43,7 +43,6 @@ from atlas.statistics.taus import (
     correct,
     interval_method,
     labelled,
-    rearranged_sums,
     resampled_taus,
 )
 from atlas.statistics.traits import averages_of, family_taus, spreads_of, with_candidates
@@ -298,14 +297,12 @@ def _related(
     for index in related:
         if names[index] in CATEGORIES:
             null = np.nan_to_num(_eta2(xs[index], drawn))
-            rows[index] |= _tested(null, rows[index]["eta2"], exact)
+            rows[index] |= tested(null, rows[index]["eta2"], exact)
     if not numbers:
         return rows
-    chosen = [xs[index] for index in numbers]
-    observed = rearranged_sums(chosen, dense_ranks(tau[None, :]))[:, 0]
-    nulls = rearranged_sums(chosen, dense_ranks(drawn))
-    for index, null, own in zip(numbers, nulls, observed, strict=True):
-        rows[index] |= _tested(null, own, exact)
+    tests = kendall_tests([xs[index] for index in numbers], tau, dense_ranks(drawn), exact)
+    for index, test in zip(numbers, tests, strict=True):
+        rows[index] |= test
     smaller = replace(sample, values=sample.values[[*numbers, -1]])
     left_out = np.nan_to_num(resampled_taus(smaller, jackknife_weights(smaller)))
     bounds = [(math.nan, math.nan)] * len(numbers)
@@ -326,11 +323,6 @@ def _related(
             perfect = families < BCA_FROM
             row["note"] = Note.PERFECT_CORRELATION if perfect else Note.RESAMPLES_DO_NOT_VARY
     return rows
-
-
-def _tested(null: Array, observed: float, exact: bool) -> dict[str, float]:
-    """p of an observed value among its rearrangements (m,), and p of the most extreme of these."""
-    return {"kendall_p": p_value(null, observed, exact), "smallest_p": smallest_p(null, exact)}
 
 
 def _eta2(codes: Array, taus: Array) -> Array:

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from atlas.statistics.bootstrap import dense_ranks
 from atlas.statistics.options import Array
+from atlas.statistics.permutation import p_value
+from atlas.statistics.taus import rearranged_sums
 
 
 def smallest_p(null: Array, exact: bool) -> float:
@@ -20,6 +23,23 @@ def smallest_p(null: Array, exact: bool) -> float:
     most = sizes.max()
     extreme = np.count_nonzero(sizes >= most * (1 - 1e-9) - 1e-12)
     return extreme / (len(null) + (not exact))
+
+
+def kendall_tests(
+    xs: Sequence[Array], y: Array, ranks: Array, exact: bool
+) -> list[dict[str, float]]:
+    """`kendall_p` and `smallest_p` of each of k variables (n,) with y (n,), two-sided.
+
+    `ranks` (m, n) are those of the rearranged y; all rearrangements if `exact`.
+    """
+    observed = rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
+    nulls = rearranged_sums(xs, ranks)
+    return [tested(null, own, exact) for null, own in zip(nulls, observed, strict=True)]
+
+
+def tested(null: Array, observed: float, exact: bool) -> dict[str, float]:
+    """p of an observed value among its rearrangements (m,), and p of the most extreme of these."""
+    return {"kendall_p": p_value(null, observed, exact), "smallest_p": smallest_p(null, exact)}
 
 
 def alone(rows: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,6 @@ from statsmodels.stats.multitest import multipletests
 from atlas.statistics.bootstrap import dense_ranks, ratio, tau_b, weight_at
 from atlas.statistics.models import partitions
 from atlas.statistics.options import Array, Options
-from atlas.statistics.permutation import p_value
 from atlas.statistics.sample import DIGITS, Sample
 from atlas.terms.keys import BCA_FROM, FISHER_FROM
 
@@ -49,16 +48,6 @@ def rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
             pairs = np.sign(block[i + 1 :] - block[i]).astype(np.float32)
             totals[:, start : start + 1024] += signs[:, i, i + 1 :] @ pairs
     return totals
-
-
-def p_values(xs: Sequence[Array], y: Array, ranks: Array, exact: bool) -> list[float]:
-    """Two-sided p of Kendall's tau of each of k variables (n,) with y (n,).
-
-    `ranks` (m, n) are those of the rearranged y; all rearrangements if `exact`.
-    """
-    observed = rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
-    null = rearranged_sums(xs, ranks)
-    return [p_value(n, o, exact) for n, o in zip(null, observed, strict=True)]
 
 
 def resampled_taus(sample: Sample, weights: Array) -> Array:
