@@ -579,35 +579,31 @@ def nested(families: int, variants: int, within: float, between: float, slopes: 
     return Case("mixed", f"{design}, SD of slopes {slopes:g}", study, share=0.5)
 
 
-def left_out(families: int, variants: int, r: float) -> Case:
-    """Alpha has correlation r with quality everywhere, size has none.
-
-    A predictor of one variable orders models as that variable does, unless it gets the sign wrong.
-    """
+def left_out(families: int, variants: int, between: float) -> Case:
+    """Size and alpha say nothing about quality inside families; alpha does between them."""
 
     def study(rng: Rng, options: Options) -> Findings:
-        x, y = normal(rng, (families, 1), r) + normal(rng, (families, variants), r)
+        x, y = normal(rng, (families, 1), between) + rng.normal(size=(2, families, variants))
         table = grid(x, y, parameters=10 ** rng.normal(6, 1, size=(families, variants)))
-        # No metrics beside the primary one: without forests, whose intervals are made alike.
+        # No metrics beside the primary one: without forests, which have no test.
         table = prediction.prediction(table, replace(options, metrics=()))
-        truths = {"alpha": (1 - kendall_of(r)) / 2, "size": 0.5}
-        found: dict[str, Interval | Test] = {}
-        for predictor, truth in truths.items():
-            row = row_of(table, predictor=predictor)
-            for where in ("within", "between"):
-                name = f"concordance_{where}"
-                found[f"{predictor}: {name}"] = interval(row, name, truth)
-            if truth == 0.5:
-                found[f"{predictor}: concordance_within_p"] = Test(row["concordance_within_p"])
-        return found
+        return {
+            f"{predictor}: concordance_within_p": Test(
+                row_of(table, predictor=predictor)["concordance_within_p"]
+            )
+            for predictor in ("size", "alpha", "alpha + size", prediction.sign_of("alpha"))
+        }
 
-    design = f"{families} families of {variants}, alpha r = {r:g}, size r = 0"
+    design = f"{families} families of {variants}, alpha r = {between:g} between families, else 0"
     return Case("prediction", design, study)
 
 
 def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Case:
-    """An alternative has correlation 0.7 with alpha, and `other` with quality; alpha has `alpha`."""
-    matrix = np.array([[1, 0.7, alpha], [0.7, 1, other], [alpha, other, 1]])
+    """A metric has correlation 0.5 with alpha, and `other` with quality; alpha has `alpha`.
+
+    Means of families have the correlations of models.
+    """
+    matrix = np.array([[1, 0.5, alpha], [0.5, 1, other], [alpha, other, 1]])
 
     def study(rng: Rng, options: Options) -> Findings:
         x, hill, y = np.einsum(
@@ -617,14 +613,15 @@ def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Ca
         found: dict[str, Interval | Test] = {}
         for comparison in "ab":
             row = row_of(table, comparison=comparison, metric="hill")
-            difference = kendall_of(other) - kendall_of(alpha)
-            found[f"({comparison}) difference"] = interval(row, "difference", difference)
-            found[f"({comparison}) kendall"] = interval(row, "kendall", kendall_of(other))
+            own, reference = kendall_of(other), kendall_of(alpha)
+            found[f"({comparison}) difference"] = interval(row, "difference", own - reference)
+            found[f"({comparison}) gain"] = interval(row, "gain", abs(own) - abs(reference))
+            found[f"({comparison}) kendall"] = interval(row, "kendall", own)
             if not other:
                 found[f"({comparison}) kendall_p"] = Test(row["kendall_p"])
         return found
 
-    design = f"{families} families of {variants}, alpha r = {alpha:g}, alternative r = {other:g}"
+    design = f"{families} families of {variants}, alpha r = {alpha:g}, other metric r = {other:g}"
     return Case("alternatives", design, study, share=0.5)
 
 
@@ -718,11 +715,13 @@ def cases() -> Iterator[Case]:
     yield nested(8, 5, -0.5, 0.5, 0.4)
     yield nested(20, 5, -0.5, 0.5, 0.4)
     yield left_out(6, 6, 0.0)
-    yield left_out(6, 6, -0.6)
-    yield left_out(12, 6, -0.6)
-    yield beside_alpha(6, 5, 0.0, 0.0)
-    yield beside_alpha(6, 5, -0.5, -0.5)
-    yield beside_alpha(6, 5, -0.3, -0.6)
+    yield left_out(6, 6, -0.9)
+    yield left_out(12, 6, -0.9)
+    yield beside_alpha(12, 5, 0.0, 0.0)
+    yield beside_alpha(8, 5, -0.5, -0.5)
+    yield beside_alpha(12, 5, -0.5, -0.5)
+    yield beside_alpha(12, 5, -0.2, -0.6)
+    yield beside_alpha(12, 5, -0.4, 0.4)
     yield explained(6, 5, 0.0)
     yield explained(12, 5, 0.0)
     yield explained(12, 5, -0.6)

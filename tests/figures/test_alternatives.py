@@ -42,7 +42,7 @@ def test_alternatives_shows_the_values_of_the_table():
             decided = clear and row["kendall_p_holm"] <= 0.05
             assert (mark.get_marker(), mark.get_alpha()) == (("D", 1) if decided else ("o", 0.5))
             shown += 1
-    assert shown == 3 * 14 - 1  # of 16: no depthwise, one equal; no Hill in (c)
+    assert shown == 3 * 20 - 1  # of 22: no depthwise, one equal; no Hill in (c)
 
 
 @pytest.mark.parametrize("change", [{"kendall_p_holm": 0.9}, {"kendall_high": 0.1}])
@@ -82,12 +82,33 @@ def test_alternatives_are_hollow_without_an_interval():
 
 
 def test_a_star_marks_an_interval_of_the_difference_without_zero():
-    table = of_alternatives().assign(difference_low=-0.1, difference_high=0.1)
+    table = of_alternatives().assign(difference_low=-0.1, difference_high=0.1, gain_low=-0.1)
     assert "*" not in words(changed("alternatives", alternatives=table))
     one = (table["metric"] == "alpha_median") & (table["comparison"] == "a")
     table.loc[one, "difference_low"] = 0.01
     seen = words(changed("alternatives", alternatives=table))
     assert seen.count("40 *") == 1 and "* differs from alpha" in seen
+    assert "that of the absolute values" not in seen
+
+
+def test_the_star_of_a_baseline_is_about_absolute_values():
+    none = {"difference_low": -0.1, "difference_high": 0.1, "gain_low": -0.1, "gain_high": 0.1}
+    table = of_alternatives().assign(**none)
+    one = (table["metric"] == "log_norm") & (table["comparison"] == "a")
+    table.loc[one, "difference_low"] = 0.01
+    assert "*" not in words(changed("alternatives", alternatives=table))
+    table.loc[one, "gain_low"] = 0.01
+    seen = words(changed("alternatives", alternatives=table))
+    assert seen.count("40 *") == 1 and "of baselines: that of the absolute values" in seen
+
+
+def test_alternatives_says_where_no_result_could_have_been_decided():
+    assert "too few to decide" not in words(drawn("alternatives"))
+    table = of_alternatives().assign(kendall_p_holm=0.9)
+    table.loc[table["comparison"] == "a", "smallest_p"] = 0.32
+    assert "too few to decide some or all in (a)" in words(
+        changed("alternatives", alternatives=table)
+    )
 
 
 def test_alternatives_without_a_value_are_named_and_rows_without_one_give_the_note():

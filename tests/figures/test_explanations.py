@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from helpers.explaining import (
     NUMBERS,
     bars_at,
@@ -78,3 +79,16 @@ def test_levels_without_an_estimate_have_no_panel():
     lost = table["level"] == "variant"
     table.loc[lost, ["kendall", "eta2"]] = np.nan
     assert len(changed("explanations", explanations=table).axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("smallest", "text"),
+    [(0.04, ""), (0.058, "too few families to decide any"), (0.06, "any for 1 of")],
+)
+def test_explanations_says_where_no_result_could_have_been_decided(smallest, text):
+    table = of_explanations().assign(kendall_p_bh=0.9, smallest_p=smallest)
+    if text.startswith("any"):
+        table.loc[1:, "smallest_p"] = 0.01
+    found = words(changed("explanations", explanations=table))
+    assert (text in found) if text else ("too few families to decide" not in found)
+    assert ("decide any for" in found) == text.startswith("any")

@@ -51,7 +51,7 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
 
     won = 0.5 - 0.3 * sign
     concordance = bounds("concordance", won, won - 0.1, won + 0.1, 0.001)
-    within = bounds("concordance_within", won, won - 0.1, won + 0.1, 0.001)
+    within = {"concordance_within": won, "concordance_within_p": 0.001}
     own = PLACE | MEASURED
     quality = PLACE | {"quality_metric": "accuracy"}
     kendall = signed("kendall", 0.5) | {"interval": "fisher-z"}
@@ -78,20 +78,34 @@ def made(sign=-1) -> dict[str, pd.DataFrame]:
         "prediction": table(
             "prediction",
             quality | {"predictor": "alpha", "n": 15, "families": 5, "r2": 0.1, "rmse": 1} | within,
+            quality | {"predictor": "alpha (sign)", "n": 15, "families": 5} | within,
             quality
             | {"predictor": "size", "n": 15, "families": 5, "r2": 0.1, "rmse": 1}
-            | bounds("concordance_within", 0.5, 0.45, 0.55),
+            | {"concordance_within": 0.5, "concordance_within_p": 0.9},
         ),
         "alternatives": table(
             "alternatives",
             *(
                 quality
-                | {"comparison": "a", "metric": metric, "n": 30, "units": 15, "groups": 1}
+                | {
+                    "comparison": "a",
+                    "metric": metric,
+                    "kind": "alternative",
+                    "n": 30,
+                    "units": 15,
+                    "groups": 1,
+                }
                 | {"kendall_p_holm": 0.001, "equal": 0}
                 | kendall
                 | signed("difference", 0.3, None)
                 for metric in ("hill", "alpha_shuffled")
             ),
+            quality
+            | {"comparison": "a", "metric": "log_norm", "kind": "baseline"}
+            | {"n": 30, "units": 15, "groups": 1, "kendall_p_holm": 0.001, "equal": 0}
+            | kendall
+            | bounds("difference", 0.9, 0.7, 1.1)
+            | signed("gain", 0.2, None),
         ),
         "shape": table(
             "shape",

@@ -19,6 +19,7 @@ NAMES = ("alternatives", "explanations", "shape", "traits")
 CONTROLS = {"zoo-untrained": "zoo"}
 FAMILIES = ("convnet", "mixer", "mlp", "resnet", "transformer")
 METRICS = [name for names in terms_words.ALTERNATIVES.values() for name in names]
+BASELINES = ("log_norm", "log_spectral_norm", "stable_rank", "untrained_alpha", "random")
 CATEGORIES = ("recipe", "dataset", "weightwatcher_version")
 CANDIDATES = [name for names in terms_words.TRAITS.values() for name in names]
 NUMBERS = [name for name in CANDIDATES if name not in CATEGORIES]
@@ -44,18 +45,20 @@ def of_alternatives(collections: tuple[str, ...] = ("zoo",), effective: int = 40
                 value = 0.2 + rng.normal(0, 0.1)
             wide = 1.6 / np.sqrt(n)
             row = PART | {"collection": collection, "comparison": comparison, "metric": metric}
+            row["kind"] = "baseline" if metric in BASELINES else "alternative"
             row |= {"quality_metric": "accuracy", "n": n, "units": n, "groups": 5}
             row |= {"kendall": value, "kendall_alpha": own, "equal": n // 4, "note": ""}
             row |= {"kendall_low": max(value - wide, -1), "kendall_high": min(value + wide, 1)}
             row["kendall_p_holm"] = 0.001 if abs(value) > wide + 0.05 else 0.4
             row |= {"difference": value - own, "interval": "fisher-z"}
+            row |= {"gain_low": abs(value) - abs(own) - wide, "gain_high": 1.0, "smallest_p": 0.01}
             row["difference_low"] = value - own - wide / 1.5
             row["difference_high"] = value - own + wide / 1.5
             if metric == "alpha_pointwise":
                 row |= {"n": n // 2, "kendall_alpha": own + 0.15}
             if n < 8:
                 row |= dict.fromkeys(["kendall_low", "kendall_high"], np.nan)
-                row |= {"kendall_p_holm": 1.0, "note": Note.NO_DIFFERENCE_INTERVAL}
+                row |= {"kendall_p_holm": 1.0, "note": Note.NO_INTERVAL_SMALL_N}
             if metric == "alpha_other_layers":
                 row |= {"kendall": own, "equal": n, "difference": 0.0}
                 row |= {"difference_low": 0.0, "difference_high": 0.0}

@@ -63,7 +63,10 @@ def test_flipping_the_tables_flips_the_words(expected, reversed_):
             "Inside families, smaller alpha goes",
             "Inside families, larger alpha goes",
         ),
-        "verdict_prediction": ("order more often than chance", "order less often than chance"),
+        "verdict_prediction": (
+            "is the better one more often than chance",
+            "is the better one less often than chance",
+        ),
         "verdict_shape": ("runs against that of", "alpha goes with that of"),
         "verdict_alternatives": ("comes back in 1 of 1 test", "None brings the expected relation"),
         "verdict_explanations": ("the lower the correlation", "the higher the correlation"),

@@ -56,6 +56,42 @@ def test_a_candidate_that_drives_the_correlation_is_found(sign):
     assert one(found, candidate="D", level="variant", comparison="b")["n"] == 112
 
 
+@pytest.mark.parametrize(("count", "told"), [(6, False), (7, True)])
+def test_the_smallest_p_that_few_families_can_give(count, told):
+    """Of all orders of six taus two are as extreme as can be: with 18 tests more than 0.05."""
+    rng = np.random.default_rng(count)
+    table = families(rng, rng.normal(size=count) * 2)
+    code = table["family"].str[1:].astype(int)
+    for name in statistics_traits.NUMBERS:
+        if name not in statistics_traits.SPREADS:
+            column = "alpha_2_to_6" if name == "outside_share" else name
+            table[column] = rng.permutation(count)[code]
+    table["parameters"] = 10.0 ** (4 + rng.permutation(count)[code])
+    given = table.drop_duplicates("family").assign(
+        comparison="b", scope="family", variant="", metric="alpha", treatment="dropped"
+    )
+    given["kendall"] = np.arange(count) / count
+    found = explanations(table, given, QUICK).query("level == 'family' and comparison == 'b'")
+    tested = found["kendall_p"].notna()
+    smallest = 2 / math.factorial(count) * tested.sum()
+    assert tested.sum() >= 19 and (smallest <= 0.05) == told
+    assert found.loc[tested, "smallest_p"].to_numpy() == pytest.approx(smallest)
+    assert found.loc[~tested, "smallest_p"].isna().all()
+    assert (found["kendall_p"] >= smallest / tested.sum() - 1e-12)[tested].all()
+
+
+def test_ties_make_the_smallest_p_larger():
+    table = edge(36, 6, D=[0.0, 0, 0, 1, 1, 1] * 6)
+    given = table.drop_duplicates("family").assign(
+        comparison="b", scope="family", variant="", metric="alpha", treatment="dropped"
+    )
+    given["kendall"] = np.arange(6) / 6
+    found = explanations(table, given, QUICK).query("level == 'family' and comparison == 'b'")
+    tests = found["kendall_p"].notna().sum()
+    row = found.set_index("candidate").loc["D"]
+    assert row["smallest_p"] == pytest.approx(min(1, tests * 2 * 36 / 720))
+
+
 def test_taus_of_families_are_those_of_the_correlations():
     table = zoo(np.random.default_rng(12))
     own = correlations(table, ROUGH)

@@ -1,5 +1,6 @@
 """Models of a family that the fit has not seen: known answers, and nothing that leaks."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +62,49 @@ def test_a_relation_between_families_that_turns_inside_them_misleads():
     assert rows(table).loc["alpha", "concordance_within"] < 0.2
 
 
+def test_the_sign_stays_right_where_the_line_of_other_families_has_the_wrong_slope():
+    table = models(np.random.default_rng(2), families=4, inside=-0.3, between=5.0)
+    found = rows(table)
+    assert found.loc["alpha", "concordance_within"] < 0.2
+    sign = found.loc["alpha (sign)"]
+    assert sign["concordance_within"] == 1 and sign["concordance_within_p"] < 0.05
+    assert sign["concordance_between"] < 0.5
+    assert sign[["r2", "rmse"]].isna().all()
+
+
+def test_the_sign_by_hand():
+    """Three families of three; the smaller alpha is better in 2, 3 and 1 of their pairs."""
+    table = models(np.random.default_rng(0), families=3, members=3)
+    table["alpha"] = [1, 2, 3, 1, 2, 3, 1, 2, 2]
+    table["quality"] = [70, 71, 60, 9, 8, 7, 5, 5, 4]
+    row = rows(table).loc["alpha (sign)"]
+    assert row["pairs_within"] == 3 + 3 + 2  # one pair has equal qualities
+    assert row["concordance_within"] == pytest.approx((2 + 3 + 1 + 0.5) / 8)
+    better = [
+        0.5 if a == b else float(a < b)
+        for f, (a, q) in zip(table["family"], table[["alpha", "quality"]].to_numpy(), strict=True)
+        for g, (b, r) in zip(table["family"], table[["alpha", "quality"]].to_numpy(), strict=True)
+        if f != g and q > r
+    ]
+    assert row["pairs_between"] == len(better)
+    assert row["concordance_between"] == pytest.approx(np.mean(better))
+
+
+def test_every_primary_metric_predicts_and_a_further_one_where_it_is_known():
+    table = models(np.random.default_rng(8), families=5)
+    table["alpha_weighted"] = -table["quality"]
+    table.loc[::5, "alpha_weighted"] = np.nan
+    found, one = (
+        prediction.prediction(table, replace(OPTIONS, primary_metrics=names)).set_index("predictor")
+        for names in (("alpha", "alpha_weighted"), ("alpha",))
+    )
+    pd.testing.assert_frame_equal(found.loc[one.index], one)
+    names = ("alpha_weighted", "alpha_weighted + size", "alpha_weighted (sign)")
+    assert set(found.index) - set(one.index) == set(names)
+    for name in names:
+        assert (found.loc[name, "n"], found.loc[name, "concordance_within"]) == (16, 1)
+
+
 def test_a_relation_is_found_and_p_is_small():
     row = rows(models(np.random.default_rng(5), families=6, noise=0.5)).loc["alpha"]
     assert row["concordance_within"] > 0.8
@@ -99,6 +143,26 @@ def test_p_errs_as_often_as_it_says_although_families_differ():
         p.append(found.loc["alpha", "concordance_within_p"])
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
     assert np.mean(np.array(p) <= 0.5) > 0.25
+
+
+def test_p_of_the_sign_is_that_of_all_orders_inside_families():
+    """Three families of three, all 216 orders by hand."""
+    table = models(np.random.default_rng(9), families=3, members=3, noise=1.0)
+    by_family = [part[["alpha", "quality"]].to_numpy() for _, part in table.groupby("family")]
+    null = []
+    for orders in itertools.product(itertools.permutations(range(3)), repeat=3):
+        right = 0.0
+        for part, order in zip(by_family, orders, strict=True):
+            alpha, quality = part[:, 0], part[list(order), 1]
+            for i, j in itertools.combinations(range(3), 2):
+                right += (alpha[i] - alpha[j]) * (quality[i] - quality[j]) < 0
+        null.append(right / 9)
+    null = np.array(null)
+    many = prediction.prediction(table, replace(OPTIONS, metrics=(), permutations=999))
+    row = many.set_index("predictor").loc["alpha (sign)"]
+    assert row["concordance_within"] == pytest.approx(null[0])
+    tail = min((null >= null[0] - 1e-9).mean(), (null <= null[0] + 1e-9).mean())
+    assert row["concordance_within_p"] == pytest.approx(min(1, 2 * tail), abs=0.06)
 
 
 def test_no_information_is_as_good_as_a_coin():

@@ -11,7 +11,7 @@ from atlas.statistics import bootstrap
 from atlas.statistics import explanations as statistics_explanations
 from atlas.statistics import taus as statistics_taus
 from atlas.statistics import traits as statistics_traits
-from atlas.statistics.bootstrap import weighted_correlations
+from atlas.statistics.weighted import weighted_correlations
 from atlas.statistics.sample import Sample
 from atlas.terms.notes import Note
 

@@ -39,6 +39,7 @@ from atlas.figures.forests import (
 )
 from atlas.figures.marks import FOREST, MAX_BLOCKS, compact, footer, header
 from atlas.figures.style import BESIDE_MM, GREY, INK, Look, figure_without, wrapped
+from atlas.findings.outcome import level_of
 from atlas.terms.keys import PARTITION
 from atlas.terms.words import ALTERNATIVES
 
@@ -55,24 +56,24 @@ _REDUCED_MARK = _ALPHA_MARK | {"markersize": 6, "markeredgewidth": 0.9, "color":
 
 
 def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
-    """Kendall's tau of quality with other ways to compute alpha, beside alpha's own."""
+    """Kendall's tau of quality with other ways to compute alpha and baselines, beside alpha's own."""
     table = tidy(
         alternatives,
-        [*PARTITION, "comparison", "metric", "quality_metric", "interval", "note"],
+        [*PARTITION, "comparison", "metric", "kind", "quality_metric", "interval", "note"],
         [
             *TAU,
-            "kendall_p_holm",
-            "kendall_alpha",
-            "difference_low",
-            "difference_high",
-            "equal",
+            *["kendall_p_holm", "smallest_p", "kendall_alpha", "equal"],
+            *[f"{name}_{end}" for name in ("difference", "gain") for end in ("low", "high")],
         ],
     )
     table["same"] = (table["equal"] >= table["n"]) & (table["n"] > 0)
     table["known"] = table["kendall"].notna() | (table["same"] & table["kendall_alpha"].notna())
     table["decided"] = decided_rows(table, "kendall_p_holm", ask)
-    differs = (table["difference_low"] > 0) | (table["difference_high"] < 0)
-    table["differs"] = differs & ~table["same"]
+    baseline = table["kind"] == "baseline"  # these need not have alpha's sign
+    low, high = (
+        table[f"difference_{end}"].mask(baseline, table[f"gain_{end}"]) for end in ("low", "high")
+    )
+    table["differs"] = ((low > 0) | (high < 0)) & ~table["same"]
     parts = [(key, rows) for key, rows in quality_parts(table, ask) if rows["known"].any()]
     if not parts:
         note = common_note(table["note"])
@@ -115,6 +116,12 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
     notes = ["* differs from alpha: the interval of the difference excludes 0"] * int(
         values["differs"].any()
     )
+    starred = values["differs"] & (values["kind"] == "baseline")
+    notes += ["of baselines: that of the absolute values"] * int(starred.any())
+    few = ~values["decided"] & (values["smallest_p"] > level_of(ask.confidence))
+    places = [f"({name})" for name in panels if few[values["comparison"] == name].any()]
+    if places:
+        notes.append(f"too few to decide some or all in {', '.join(places)}")
     notes += [f"no room for {COMPARISONS[name]}" for name in no_room]
     rest = [part_title(key, rows, parts, None) for key, rows in parts[len(blocks) :]]
     if rest:

@@ -40,6 +40,7 @@ from atlas.figures.forests import (
 )
 from atlas.figures.marks import FOREST, compact, counted, footer, header, number
 from atlas.figures.style import BESIDE_MM, INK, Look, figure_without, wrapped
+from atlas.findings.outcome import level_of
 from atlas.terms.keys import PARTITION
 from atlas.terms.words import TRAITS
 
@@ -80,6 +81,7 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
             *TAU,
             "kendall_p",
             "kendall_p_bh",
+            "smallest_p",
             "left_out_low",
             "left_out_high",
             "eta2",
@@ -147,6 +149,10 @@ def explanations(look: Look, ask: Ask, explanations: pd.DataFrame) -> Figure:
     notes = ["numbers at the right: n where it is smaller"] * smaller
     if len(values) < len(shown):
         notes.append("η²: share of the variance that lies between the categories")
+    few = ~shown["decided"] & (shown["smallest_p"] > level_of(ask.confidence))
+    if few.any():
+        every = "" if few.all() else f" for {few.sum()} of {counted(len(few), 'estimate')}"
+        notes.append(f"too few families to decide any{every}")
     notes += [f"no room for {COMPARISONS[name]} of each {level}" for level, name in no_room]
     notes += [f"no room for {title}" for title in left_out]
     notes += without_value(blocks, TRAITS, "candidate")

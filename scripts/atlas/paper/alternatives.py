@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from atlas.findings.outcome import Effect, Finding, Outcome, effect, judge
-from atlas.findings.results import Cells, Results, kept, value
+from atlas.findings.outcome import Effect, Finding, Outcome, effect, judge, level_of
+from atlas.findings.power import within_power
+from atlas.findings.results import Cells, Results, kept, number_of, value
 from atlas.paper.cells import estimate_of
 from atlas.paper.clauses import first
 from atlas.paper.markdown import count, escape, integer, listing, number, pipe_table
@@ -27,10 +28,29 @@ class Tried(NamedTuple):
     alpha: Outcome  # what alpha shows in this comparison
     difference: Effect  # Kendall's tau less that of alpha in the same models
     equal: bool  # to alpha in every model
+    within_power: bool = True  # the smallest p that the test could have had would have decided
+
+    @property
+    def _known(self) -> bool:
+        return self.finding.outcome.decided or self.finding.outcome is Outcome.OPEN
 
     @property
     def tested(self) -> bool:
-        return self.finding.outcome.decided or self.finding.outcome is Outcome.OPEN
+        return self._known and (self.within_power or self.finding.outcome.decided)
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few to tell: no result could have been decided."""
+        return self._known and not self.tested
+
+
+class Beside(NamedTuple):
+    """A baseline in one comparison of one collection, beside alpha in the same models."""
+
+    name: str
+    comparison: str
+    metric: str
+    gain: Effect  # the size of its tau less that of alpha's
 
 
 def compared(tried: Iterable[Tried]) -> list[Tried]:
@@ -39,6 +59,22 @@ def compared(tried: Iterable[Tried]) -> list[Tried]:
         item
         for item in tried
         if item.tested and not item.equal and item.metric not in map(alpha_of, NULLS)
+    ]
+
+
+def _too_few(tried: Iterable[Tried]) -> list[str]:
+    """How many alternatives could not have been decided, as a sentence or none."""
+    few = [
+        item
+        for item in tried
+        if item.too_few and not item.equal and item.metric not in map(alpha_of, NULLS)
+    ]
+    if not few:
+        return []
+    where = sorted({f"({item.comparison}) for {item.name}" for item in few})
+    return [
+        f"In {count(len(few), 'more test')} there are too few to tell, as not even the strongest "
+        f"relation would be decided after correction: {listing(where)}."
     ]
 
 
@@ -52,7 +88,7 @@ def verdict_alternatives(tried: Sequence[Tried]) -> str:
     """How many alternatives show a relation, which restore it, and which differ from alpha."""
     found = compared(tried)
     m = len(found)
-    same = _equal(tried)
+    same = [*_too_few(tried), *_equal(tried)]
     if not m:
         return " ".join(["No alternative of alpha could be tested.", *same])
     outcomes = [item.finding.outcome for item in found]
@@ -149,7 +185,13 @@ def against_alpha(metric: str, tried: Sequence[Tried]) -> str:
 def why_alternatives(tried: Sequence[Tried]) -> Text | None:
     found = compared(tried)
     if not found:
-        return None
+        if not _too_few(tried):
+            return None
+        return Text(
+            "there are too few families or models to tell whether another alpha shows the relation",
+            "es sind zu wenige Familien oder Modelle, um zu sagen, ob ein anderes Alpha den "
+            "Zusammenhang zeigt",
+        )
     missing, back = restored(found)
     if not missing:
         return Text(
@@ -199,9 +241,63 @@ def found_alternatives(study: Results) -> list[Tried]:
             own[partition, row["comparison"]],
             effect(row, "difference", study.confidence),
             value(row, "n") is not None and value(row, "equal") == value(row, "n") != 0,
+            within_power(number_of(row, "smallest_p"), level_of(study.confidence)),
         )
-        for partition, row in study.named("alternatives")
+        for partition, row in study.named("alternatives", kind="alternative")
     ]
+
+
+def found_baselines(study: Results) -> list[Beside]:
+    """Every baseline in every comparison that has one."""
+    return [
+        Beside(
+            escape(study.name(partition)),
+            row["comparison"],
+            row["metric"],
+            effect(row, "gain", study.confidence),
+        )
+        for partition, row in study.named("alternatives", kind="baseline")
+        if value(row, "kendall") is not None
+    ]
+
+
+def verdict_baselines(found: Sequence[Beside]) -> str:
+    """How often alpha orders the same models better than each baseline, or worse, beyond chance."""
+    clauses, silent = [], []
+    for metric in dict.fromkeys(item.metric for item in found):
+        name = metric_of(metric).en
+        gains = [item for item in found if item.metric == metric]
+        known = [item for item in gains if item.gain.outcome in (*DECIDED, Outcome.OPEN)]
+        if not known:
+            silent.append(name)
+            continue
+        better, worse = (
+            [f"({i.comparison}) for {i.name}" for i in known if i.gain.outcome is outcome]
+            for outcome in (Outcome.NEGATIVE, Outcome.POSITIVE)
+        )
+        parts = [
+            f"{word} in {integer(len(places))} ({listing(places)})" if places else f"{word} in none"
+            for word, places in (("stronger", better), ("weaker", worse))
+        ]
+        clauses.append(f"{name}: {' and '.join(parts)} of {count(len(known), 'comparison')}")
+    said = []
+    if clauses:
+        said.append(
+            "In the same models, the relation of alpha with quality, whatever its sign, is by more "
+            f"than chance stronger or weaker than that of a baseline: {'; '.join(clauses)}."
+        )
+    if silent:
+        said.append(f"For {listing(silent)}, there are too few models or families to tell.")
+    return " ".join(said)
+
+
+def alternatives_text(study: Results) -> str:
+    """What other alphas and the baselines show, as sentences."""
+    texts = (
+        verdict_alternatives(found_alternatives(study)),
+        verdict_baselines(found_baselines(study)),
+    )
+    return " ".join(text for text in texts if text)
 
 
 def null_findings(tried: Sequence[Tried]) -> dict[str, list[Finding]]:
@@ -265,9 +361,13 @@ def _marked(study: Results, row: Cells | None) -> str:
 
 
 def _difference(study: Results, row: Cells | None, bounds: bool = False) -> str:
-    """The difference to alpha, bold where its interval excludes zero, "same" where there is none."""
+    """The difference to alpha, bold where its interval excludes zero, "same" where there is none.
+
+    That of a baseline is between the sizes of both, as it need not have alpha's sign.
+    """
     if row is not None and value(row, "equal") == value(row, "n"):
         return "same"
-    found = effect(row, "difference", study.confidence)
-    text = estimate_of(row, "difference") if bounds else number(found.value)
+    name = "gain" if row is not None and row["kind"] == "baseline" else "difference"
+    found = effect(row, name, study.confidence)
+    text = estimate_of(row, name) if bounds else number(found.value)
     return f"**{text}**" if found.outcome.decided else text

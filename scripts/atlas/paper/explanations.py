@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from atlas.findings.outcome import Finding, Outcome, judge
+from atlas.findings.outcome import Finding, Outcome, judge, level_of
+from atlas.findings.power import within_power
 from atlas.findings.results import Cells, Results, number_of, value
 from atlas.paper import clauses
 from atlas.paper.cells import estimate_of
@@ -37,16 +38,26 @@ class Candidate(NamedTuple):
     finding: Finding  # Kendall's tau; of a category only its corrected p value
     eta2: float  # of a category: the share of the variance between its values
     holds: bool  # the sign stays with every single family left out
+    within_power: bool = True  # the smallest p that the test could have had would have decided
 
     @property
     def category(self) -> bool:
         return math.isfinite(self.eta2)
 
     @property
-    def tested(self) -> bool:
+    def _known(self) -> bool:
         if self.category:
             return math.isfinite(self.finding.p)
         return self.finding.outcome.decided or self.finding.outcome is Outcome.OPEN
+
+    @property
+    def tested(self) -> bool:
+        return self._known and (self.within_power or self.remains)
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few families to tell: no result could have been decided."""
+        return self._known and not self.tested
 
     @property
     def remains(self) -> bool:
@@ -72,10 +83,11 @@ def verdict_explanations(found: Mapping[str, Found], confidence: float) -> str:
     ``found`` are the candidates by what they are set against. The first that could be tested is
     worded in any case, others where a candidate remains.
     """
+    few = _too_few(found)
     tested = {whose: _tested(items) for whose, items in found.items()}
     tested = {whose: items for whose, items in tested.items() if items}
     if not tested:
-        return (
+        return few or (
             "What goes with a family's correlation could not be tested: too few families have one."
         )
     said, nothing, tests = [], [], 0
@@ -90,7 +102,23 @@ def verdict_explanations(found: Mapping[str, Found], confidence: float) -> str:
         said.append(
             f"Against {listing(nothing)}, none of {count(tests, 'test')} is decided after correction."
         )
-    return " ".join(said)
+    return " ".join([*said, *[few] * bool(few)])
+
+
+def _too_few(found: Mapping[str, Found]) -> str:
+    """Which correlations have too few families for any test to be decided, as a sentence or ""."""
+    counts = {
+        whose: sum(item.too_few for candidates in items.values() for item in candidates)
+        for whose, items in found.items()
+    }
+    names = [whose for whose, number in counts.items() if number]
+    if not names:
+        return ""
+    tests = count(sum(counts.values()), "test")
+    return (
+        f"Against {listing(names)}, there are too few families to tell in {tests}: not even the "
+        "strongest relation would be decided after correction."
+    )
 
 
 Found = Mapping[str, Sequence[Candidate]]  # by collection
@@ -154,6 +182,11 @@ def why_traits(candidates: Sequence[Candidate], metric: str) -> Text | None:
     name = metric_of(metric)
     tested = [item for item in candidates if item.tested]
     if not tested:
+        if any(item.too_few for item in candidates):
+            return Text(
+                f"there are too few families to tell what goes with where {name.en} works",
+                f"es sind zu wenige Familien, um zu sagen, wovon abhängt, wo {name.de} etwas aussagt",
+            )
         return None
     m = len(tested)
     remaining = [item for item in tested if item.remains]
@@ -232,17 +265,23 @@ def _candidate(study: Results, row: Cells) -> Candidate:
         finding,
         number_of(row, "eta2") if row["kind"] == "category" else math.nan,
         (tau > 0 and low > 0) or (tau < 0 and high < 0),
+        within_power(number_of(row, "smallest_p"), level_of(study.confidence)),
     )
 
 
 def main_candidates(study: Results) -> list[Candidate]:
-    """The candidates that the paper's sum is about: against families' correlations, (b) before (c)."""
-    for comparison in ("b", "c"):
-        found = found_candidates(study, "family", comparison)
-        for candidates in found.values():
-            if any(item.tested for item in candidates):
-                return candidates
-    return []
+    """The candidates that the paper's sum is about: against families' correlations, (b) before (c).
+
+    Those of the first collection with any test, or else with one that has too few families.
+    """
+    found = [
+        candidates
+        for comparison in ("b", "c")
+        for candidates in found_candidates(study, "family", comparison).values()
+    ]
+    tested = [candidates for candidates in found if any(item.tested for item in candidates)]
+    few = [candidates for candidates in found if any(item.too_few for item in candidates)]
+    return next(iter([*tested, *few]), [])
 
 
 def explanations_text(study: Results) -> str:

@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from atlas.findings.outcome import Effect, Outcome, effect
-from atlas.findings.results import Results, value
+from atlas.findings.results import Cells, Results, value
 from atlas.paper.cells import estimate_of
 from atlas.paper.clauses import first, grouped, merged, slope_of
 from atlas.paper.markdown import escape, integer, listing, p_value, pipe_table
 from atlas.terms.keys import COMPARISONS
+from atlas.terms.notes import Note
 from atlas.terms.words import metric_of
+
+COVARIATES = ("size", "depth")
+"""What the second model of each collection is to hold fixed."""
 
 
 class Mixed(NamedTuple):
-    """The mixed model of one collection, as it is and with size and depth held fixed."""
+    """The mixed model of one collection, as it is and with what could be held fixed."""
 
     name: str
     within: Effect
     between: Effect
     difference: Effect
     adjusted: Effect  # of `within`
+    held: tuple[str, ...] = COVARIATES  # what is held fixed in it
 
 
 GROUPS = {"b": ("families", "means of families"), "c": ("variants", "means of variants")}
@@ -65,12 +70,19 @@ def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confiden
     ]
     if tested:
         said.append(first(merged(tested, differ)))
-    said.append(f"With size and depth held fixed, {_adjusted(known, name, inside)}")
+    held = [tuple(COVARIATES), *((covariate,) for covariate in COVARIATES)]
+    for fixed in held:
+        chosen = [model for model in known if model.held == fixed]
+        if chosen:
+            said.append(f"With {listing(fixed)} held fixed, {_adjusted(chosen, name, inside)}")
+    free = [model.name for model in known if not model.held]
+    if free:
+        said.append(f"Neither size nor depth could be held fixed for {listing(free)}")
     return " ".join(f"{sentence}." for sentence in said)
 
 
 def _adjusted(found: Sequence[Mixed], name: str, inside: str) -> str:
-    """What becomes of the effect inside groups once size and depth are held fixed."""
+    """What becomes of the effect inside groups once something is held fixed."""
     clauses: dict[str, list[str]] = {}
     for model in found:
         before, after = model.within.outcome, model.adjusted.outcome
@@ -104,28 +116,37 @@ def found_mixed(study: Results, comparison: str) -> list[Mixed]:
             escape(study.name(partition)),
             *(effect(row, part, study.confidence) for part in ("within", "between", "difference")),
             effect(rows["True"].get(partition), "within", study.confidence),
+            held_fixed(rows["True"].get(partition)),
         )
         for partition, row in rows["False"].items()
     ]
 
 
-HELD = {"False": "nothing", "True": "size, depth"}
+def held_fixed(row: Cells | None) -> tuple[str, ...]:
+    """What the second model of a collection holds fixed, from its note."""
+    notes = (row or {}).get("note", "").split(";")
+    left_out = [note for note in notes if note.startswith(Note.NOT_HELD_FIXED)]
+    names = left_out[0].partition(":")[2].split(",") if left_out else []
+    return tuple(name for name in COVARIATES if name not in names)
 
 
 def mixed_table(study: Results) -> str:
-    """The mixed models: effects inside and between groups, with and without size and depth."""
+    """The mixed models: effects inside and between groups, as they are and with size and depth held
+    fixed, as far as these could be; where none could, the second model is the first."""
     rows = []
     for partition in study.partitions:
         for comparison in ("b", "c"):
-            for adjusted, held in HELD.items():
+            for adjusted in ("False", "True"):
                 labels = {"comparison": comparison, "adjusted": adjusted}
                 for p, row in study.named("mixed", metric=study.metric, **labels):
-                    if p == partition and value(row, "within") is not None:
+                    held = held_fixed(row) if adjusted == "True" else ()
+                    again = adjusted == "True" and not held
+                    if p == partition and value(row, "within") is not None and not again:
                         rows.append(
                             [
                                 escape(study.name(partition)),
                                 COMPARISONS[comparison],
-                                held,
+                                ", ".join(held) or "nothing",
                                 f"{integer(value(row, 'n'))} in {integer(value(row, 'groups'))}",
                                 estimate_of(row, "within"),
                                 p_value(value(row, "within_p")),

@@ -54,7 +54,6 @@ REASONS = {
     Note.EQUAL_TO_ALPHA: "it equals alpha in all models",
     Note.ALPHA_CONSTANT: "alpha is the same in all models",
     Note.NULL_CONSTANT: "the noise's alpha is the same in all models",
-    Note.NO_DIFFERENCE_INTERVAL: "there are fewer than 8 independent models",
     Note.TOO_FEW_VARIANTS: "there are fewer than 3 variants",
     Note.CANDIDATE_CONSTANT: "the trait is the same everywhere",
     Note.CORRELATION_CONSTANT: "the correlation is the same everywhere",

@@ -133,16 +133,12 @@ VARIABLES: dict[str, Callable[[Results], str]] = {
         pairs.found_pairs(study), study.metric, study.confidence
     ),
     "verdict_mixed": _verdict_mixed,
-    "verdict_prediction": lambda study: prediction.verdict_prediction(
-        prediction.found_predictions(study), study.metric, study.confidence
-    ),
+    "verdict_prediction": prediction.prediction_text,
     "verdict_shape": lambda study: shape.verdict_shape(
         found_shapes(study), _nulls(study), study.confidence
     ),
     "shape_alone": lambda study: shape.shape_alone(found_shapes(study), _nulls(study)),
-    "verdict_alternatives": lambda study: alternatives.verdict_alternatives(
-        found_alternatives(study)
-    ),
+    "verdict_alternatives": alternatives.alternatives_text,
     "verdict_explanations": explanations_text,
     "power_families": _power_families,
     "enough_eigenvalues": lambda study: alternatives.against_alpha(

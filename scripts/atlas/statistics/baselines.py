@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from atlas.statistics.bootstrap import ratio, weighted_correlations
 from atlas.statistics.describe import obstacle_to, scope_obstacle, scope_rows
 from atlas.statistics.intervals import fisher_intervals
 from atlas.statistics.models import Scope
@@ -19,6 +18,7 @@ from atlas.statistics.multiplicity import correct
 from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import p_value, rearrangements
 from atlas.statistics.sample import Sample, codes_of, make_sample, sorted_table
+from atlas.statistics.weighted import ratio, weighted_correlations
 from atlas.terms.keys import GROUPING, MEASURE, PARTITION, SIZE
 from atlas.terms.notes import Note, join
 

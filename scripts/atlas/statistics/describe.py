@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from atlas.statistics.bootstrap import weighted_correlations
 from atlas.statistics.intervals import fisher_intervals
 from atlas.statistics.models import (
     Scope,
@@ -24,6 +23,7 @@ from atlas.statistics.options import Array, Options
 from atlas.statistics.permutation import permutation_p, rearrangements
 from atlas.statistics.power import detectable
 from atlas.statistics.sample import Sample, same_values
+from atlas.statistics.weighted import weighted_correlations
 from atlas.terms.keys import GROUPING, INTERVAL_FROM, PARTITION, POWER, SIZE, TREATMENTS
 from atlas.terms.notes import Note, join
 

@@ -24,30 +24,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from atlas.statistics.bootstrap import (
-    bca_intervals,
-    dense_ranks,
-    fisher_interval,
-    jackknife_weights,
-    ratio,
-)
+from atlas.statistics.intervals import fisher_intervals
 from atlas.statistics.models import repeated_partitions, scopes_of
 from atlas.statistics.options import Options
-from atlas.statistics.permutation import PAIR_LIMIT, p_value, rearrangements
+from atlas.statistics.permutation import PAIR_LIMIT, rearrangements
+from atlas.statistics.reach import alone, kendall_tests, tested
 from atlas.statistics.sample import DIGITS, Sample, codes_of, sorted_table, without_noise
 from atlas.statistics.taus import (
     KENDALL,
     WIDE,
     Array,
     correct,
-    interval_method,
     labelled,
-    p_values,
     resampled_taus,
 )
 from atlas.statistics.traits import averages_of, family_taus, spreads_of, with_candidates
+from atlas.statistics.weighted import dense_ranks, ratio
 from atlas.tables.parts import primary_quality
-from atlas.terms.keys import BCA_FROM, FISHER_FROM, PARTITION
+from atlas.terms.keys import INTERVAL_FROM, PARTITION
 from atlas.terms.notes import Note, join
 from atlas.terms.traits import CATEGORIES, NUMBERS, TRAITS
 
@@ -57,7 +51,7 @@ EXPLANATION = [
     *PARTITION,
     *["quality_metric", "level", "comparison", "candidate", "kind", "n"],
     *KENDALL,
-    *["kendall_p_bh", "left_out_low", "left_out_high", "eta2", "interval", "note"],
+    *["kendall_p_bh", "smallest_p", "left_out_low", "left_out_high", "eta2", "interval", "note"],
 ]
 
 TOO_FEW = {"family": Note.TOO_FEW_FAMILIES, "variant": Note.TOO_FEW_VARIANTS}
@@ -123,11 +117,14 @@ def explanations(
     and of the rest inside each family (permutation at the level of the nested factor's units,
     Anderson and ter Braak 2003, Journal of Statistical Computation and Simulation 73): they keep
     the resemblance. Sums of concordant less discordant pairs are compared; recombined taus have
-    fewer ties, which can only widen their null distribution. Intervals draw whole
-    families: BCa from 8 families, Fisher's z for as many observations as there are families from
-    5. `left_out_low` and `left_out_high` are the extremes of `kendall` when one family is left
+    fewer ties, which can only widen their null distribution. Intervals are
+    those of `correlations` for as many units as there are families, which the jackknife leaves out
+    as a whole. `left_out_low` and `left_out_high` are the extremes of `kendall` when one family is left
     out, where a candidate that is then constant counts as 0. `kendall_p_bh`: Benjamini and
-    Hochberg over the candidates of one partition, quality, level and comparison.
+    Hochberg over the candidates of one partition, quality, level and comparison. `smallest_p` is
+    the smallest value that it could have for this candidate alone: the p value of the most extreme
+    rearrangement times the number of candidates tested. Above the level of a decision, there are
+    too few families to tell.
     """
     taus = family_taus(correlations, options)
     table = with_candidates(models, options)
@@ -173,8 +170,8 @@ def _tau_tables(
 ) -> Iterator[tuple[str, str, pd.DataFrame, str]]:
     """(level, comparison, table, note): a row per family or variant with tau and candidates."""
     scopes = {scope.key: scope for scope in scopes_of(part, options) if scope.key in WIDE}
-    pooled = scopes["a", "pooled", "", ""]
-    reference, note = pooled.models, pooled.note
+    wide = scopes["a", "families", "", ""]
+    reference, note = wide.models, wide.note
     family, variant = ["family"], ["family", "named"]
 
     def looked_up(comparison: str, scope: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -237,9 +234,9 @@ def _explain(
         sample = Sample(
             values=np.array([*candidates, tau]),
             stratum=np.zeros(len(tau), int),
-            unit=codes_of(units["family"].to_numpy(object)[known]),
-            recipe=np.zeros(len(tau), int),
+            mover=codes_of(units["family"].to_numpy(object)[known]),
             centred=False,
+            models=len(tau),
             missing=len(units) - len(tau),
         )
         for name, row in zip(names, _related(sample, names, options, labels), strict=True):
@@ -247,6 +244,7 @@ def _explain(
             row |= {"candidate": name, "kind": kind, "note": join(row["note"], note)}
             rows.append(dict(zip(keys, labels, strict=True)) | row)
     correct(rows, "bh")
+    alone(rows)
     return rows
 
 
@@ -265,7 +263,7 @@ def _related(
     but the relation itself from fewer than 3 families.
     """
     *xs, tau = sample.values
-    level, families = labels[-2], sample.units
+    level, families = labels[-2], len(np.unique(sample.mover))
     empty = dict.fromkeys(EXPLANATION[EXPLANATION.index("kendall") :], math.nan)
     rows = [empty | {"n": sample.n, "interval": "", "note": ""} for _ in names]
     numbers = []
@@ -293,30 +291,40 @@ def _related(
     for index in related:
         if names[index] in CATEGORIES:
             null = np.nan_to_num(_eta2(xs[index], drawn))
-            rows[index]["kendall_p"] = p_value(null, rows[index]["eta2"], exact)
+            rows[index] |= tested(null, rows[index]["eta2"], exact)
     if not numbers:
         return rows
-    p = p_values([xs[index] for index in numbers], tau, dense_ranks(drawn), exact)
+    tests = kendall_tests([xs[index] for index in numbers], tau, dense_ranks(drawn), exact)
+    for index, test in zip(numbers, tests, strict=True):
+        rows[index] |= test
     smaller = replace(sample, values=sample.values[[*numbers, -1]])
-    left_out = np.nan_to_num(resampled_taus(smaller, jackknife_weights(smaller)))
-    bounds = [(math.nan, math.nan)] * len(numbers)
-    if families >= BCA_FROM:
-        bounds = bca_intervals(smaller, options, labels, lambda w: resampled_taus(smaller, w))
-    for place, index in enumerate(numbers):
-        row, (low, high) = rows[index], bounds[place]
-        if FISHER_FROM <= families < BCA_FROM:
-            low, high = fisher_interval("kendall", row["kendall"], families, options.confidence)
-        row |= {"kendall_p": p[place], "kendall_low": low, "kendall_high": high}
-        row["interval"] = interval_method(families)
+    left_out = np.nan_to_num(resampled_taus(smaller, _without_each(smaller)))
+    bounds = fisher_intervals(
+        smaller,
+        ["kendall"] * len(numbers),
+        [rows[index]["kendall"] for index in numbers],
+        lambda weights: resampled_taus(smaller, weights),
+        options.confidence,
+        effective=families,
+    )
+    for place, (index, (low, high)) in enumerate(zip(numbers, bounds, strict=True)):
+        row = rows[index]
+        row |= {"kendall_low": low, "kendall_high": high}
         if families >= LEFT_OUT_FROM:
             row["left_out_low"] = left_out[:, place].min()
             row["left_out_high"] = left_out[:, place].max()
-        if families < FISHER_FROM:
+        if families < INTERVAL_FROM:
             row["note"] = Note.NO_INTERVAL_SMALL_N
-        elif math.isnan(low):
-            perfect = families < BCA_FROM
-            row["note"] = Note.PERFECT_CORRELATION if perfect else Note.RESAMPLES_DO_NOT_VARY
+            continue
+        row["interval"] = "fisher-z"
+        if math.isnan(low):
+            row["note"] = Note.PERFECT_CORRELATION
     return rows
+
+
+def _without_each(sample: Sample) -> Array:
+    """Weights (families, n) that leave out one family each."""
+    return (np.unique(sample.mover)[:, None] != sample.mover[None, :]).astype(float)
 
 
 def _eta2(codes: Array, taus: Array) -> Array:
@@ -335,16 +343,17 @@ def _redrawn(sample: Sample, options: Options, key: Sequence[object]) -> tuple[A
     observations, the units' means are permuted between units, and the observations' deviations
     from them inside each unit.
     """
-    tau, unit = sample.values[-1], sample.unit
+    tau, unit = sample.values[-1], sample.mover
+    families = len(np.unique(unit))
     seed = options.seed_of("explanations", *key)
-    if sample.units == sample.n:
+    if families == sample.n:
         indices, exact = rearrangements(sample, options.permutations, seed)
         return tau[indices], exact
     rng = np.random.default_rng(seed)
     count = max(99, min(options.permutations, 2 * PAIR_LIMIT // sample.n**2))
     means = np.bincount(unit, tau) / np.bincount(unit)
     inside = tau - means[unit]
-    order = rng.random((count, sample.units)).argsort(axis=1)
+    order = rng.random((count, families)).argsort(axis=1)
     # Units stand one after the other, so sorting by unit and chance shuffles inside each.
     shuffled = (unit + rng.random((count, sample.n))).argsort(axis=1)
     return np.round(means[order[:, unit]] + inside[shuffled], DIGITS - 2), False

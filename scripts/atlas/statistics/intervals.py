@@ -42,23 +42,28 @@ def normal_variance(kind: str, estimate: float, effective: int, fixed: int = 0) 
 
 
 def jackknife_variance(sample: Sample, statistic: Statistic) -> Array:
-    """Variance (q,) of a statistic of a sample's units by leaving out movers of each class in turn.
+    """Variance (q,) of a statistic of a sample's units by leaving out movers in turn.
 
-    Values without a block of movers are compared with their class's mean, and each class has
-    (k - 1)/k times the sum of squares (Davison and Hinkley 1997, section 3.11); a class of more
-    than `BLOCKS` movers is left out in blocks. Where movers have units in several strata, the
-    variance between strata joins, likewise. A value that is not defined without some units is
-    left out of the sum.
+    Movers of one stratum are compared with its mean, and so are all those that have units in several
+    strata; of k values, (k - 1)/k times the sum of squares counts (Davison and Hinkley 1997, section
+    3.11). More than `BLOCKS` movers are left out in blocks. Where movers have units in several
+    strata, the variance between strata joins, likewise. A value that is not defined without some
+    units is left out of the sum.
     """
-    factors = [sample.classes]
-    if any(members.shape[1] > 1 for members in sample.classes):
+    groups: dict[int, list[Array]] = {}
+    for code in np.unique(sample.mover):
+        members = np.flatnonzero(sample.mover == code)
+        strata = np.unique(sample.stratum[members])
+        groups.setdefault(int(strata[0]) if len(strata) == 1 else -1, []).append(members)
+    factors = [list(groups.values())]
+    if -1 in groups:
         strata = [np.flatnonzero(sample.stratum == code) for code in np.unique(sample.stratum)]
-        factors.append([strata])  # one class, whose movers differ in length
+        factors.append([strata])
     return sum(_variance(factor, sample.n, statistic) for factor in factors)
 
 
 def _variance(classes: Sequence[Sequence[Array]], n: int, statistic: Statistic) -> Array:
-    """The sum of each class's jackknife variance (q,)."""
+    """The sum of the jackknife variances (q,) of several groups of movers."""
     left_out, sizes = [], []
     for members in classes:
         if len(members) > 1:
@@ -90,28 +95,46 @@ def fisher_intervals(
     statistic: Statistic,
     confidence: float,
     fixed: int = 0,
+    effective: int | None = None,
 ) -> list[tuple[float, float]]:
     """Intervals of correlations (q,) of these kinds, given a statistic that has them.
+
+    `fixed` variables are held fixed; `effective` is the effective number if not the sample's.
 
     Half the width of z is the larger of the normal quantile times the root of the normal variance,
     and Student's quantile with the effective number less 2 degrees of freedom times the root of the
     jackknife's. Missing for a correlation of plus or minus 1, whose z is infinite, and for an
     effective number below `INTERVAL_FROM`.
     """
-    if sample.effective < INTERVAL_FROM + fixed:
+    number = sample.effective if effective is None else effective
+    if number < INTERVAL_FROM + fixed:
         return [(math.nan, math.nan)] * len(kinds)
     spread = jackknife_variance(
         sample, lambda weights: np.arctanh(np.clip(statistic(weights), -LARGEST, LARGEST))
     )
     level = (1 + confidence) / 2
-    normal, student = stats.norm.ppf(level), stats.t.ppf(level, sample.effective - 2 - fixed)
+    normal, student = stats.norm.ppf(level), stats.t.ppf(level, number - 2 - fixed)
     bounds = []
     for kind, estimate, jackknife in zip(kinds, estimates, spread, strict=True):
         if not abs(estimate) < 1 - 1e-12:
             bounds.append((math.nan, math.nan))
             continue
-        variance = normal_variance(kind, estimate, sample.effective, fixed)
+        variance = normal_variance(kind, estimate, number, fixed)
         half = max(normal * math.sqrt(variance), student * math.sqrt(jackknife))
         z = math.atanh(estimate)
         bounds.append((math.tanh(z - half), math.tanh(z + half)))
     return bounds
+
+
+def plain_intervals(
+    sample: Sample, estimates: Sequence[float], statistic: Statistic, confidence: float
+) -> list[tuple[float, float]]:
+    """Student's intervals of estimates (q,) with the jackknife's variance, on their own scale.
+
+    Missing for an effective number below `INTERVAL_FROM`, and for an estimate that is missing.
+    """
+    if sample.effective < INTERVAL_FROM:
+        return [(math.nan, math.nan)] * len(estimates)
+    student = stats.t.ppf((1 + confidence) / 2, sample.effective - 2)
+    half = student * np.sqrt(jackknife_variance(sample, statistic))
+    return [(value - h, value + h) for value, h in zip(estimates, half, strict=True)]

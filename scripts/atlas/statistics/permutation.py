@@ -104,6 +104,3 @@ def permutation_p(x: Array, y: Array, indices: Array, exact: bool) -> dict[str, 
         a, b = stats.zscore(a), stats.zscore(b)
         result[kind] = p_value(b[indices] @ a / len(a), float(a @ b) / len(a), exact)
     return result
-
-
-recipe_rearrangements = None

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from atlas.statistics.describe import describe, obstacle_to
+from atlas.statistics.extremes import within_reach
 from atlas.statistics.models import metric_values, prepare, reference_models, repeated_partitions
 from atlas.statistics.options import Options
 from atlas.statistics.sample import Sample, group_means, plain_sample, sorted_table
@@ -35,8 +36,9 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     (models of the reference recipe averaged per variant; of a control all models), `families`
     (means of those) and `within` (variants centred on their family's mean). `r2` is Pearson's
     r squared, the share of the differences in alpha that goes with the null; `slope` is alpha per
-    unit of the null's alpha. `reliability`: the share of the null's own variance, between what is
-    compared, that is not due to the draws it was computed from (Spearman 1904, American Journal of
+    unit of the null's alpha. Alphas far off all others are moved to a limit (`within_reach`).
+    `reliability`: the share of the null's own variance, between what is compared, that
+    is not due to the draws it was computed from (Spearman 1904, American Journal of
     Psychology 15): r2 can hardly be larger. Missing without two draws. Intervals and p as in
     `describe`; at the level of variants they hold for these families, as variants of one family
     resemble each other.
@@ -55,8 +57,10 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
             if column not in chosen or chosen[column].isna().all():
                 continue
             labels = dict(zip(PARTITION, partition, strict=True)) | {"null": null}
-            values = {name: metric_values(chosen, c, "dropped") for name, c in
-                      (("x", column), ("y", ALPHA))}  # fmt: skip
+            values = {
+                name: within_reach(metric_values(chosen, c, "dropped"))
+                for name, c in (("x", column), ("y", ALPHA))
+            }
             variants = group_means(chosen, ["family", "named"], values)
             families = variants.groupby("family", sort=True)[["x", "y"]].mean().reset_index()
             errors = _errors(chosen, column, variants)
@@ -77,7 +81,8 @@ def _errors(models: pd.DataFrame, column: str, variants: pd.DataFrame) -> Array:
 
     Models of one variant have the same draws, so their mean has the error of one.
     """
-    squares = models.assign(square=metric_values(models, f"{column}_se", "dropped") ** 2)
+    errors = within_reach(metric_values(models, f"{column}_se", "dropped"))
+    squares = models.assign(square=errors**2)
     means = squares.groupby(["family", "named"], sort=True)["square"].mean()
     return means.reindex(pd.MultiIndex.from_frame(variants[["family", "named"]])).to_numpy(float)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from atlas.statistics.bootstrap import ratio, weighted_tau
 from atlas.statistics.describe import by_treatment, obstacle_to
 from atlas.statistics.models import partitions, prepare, reference_models
 from atlas.statistics.options import Array, Options
 from atlas.statistics.sample import codes_of, group_means, plain_sample, sorted_table
+from atlas.statistics.weighted import ratio, weighted_tau
 from atlas.terms.keys import MEASURE, PARTITION
 from atlas.terms.notes import Note, join
 

@@ -10,12 +10,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from atlas.statistics.bootstrap import dense_ranks, ratio, tau_b, weight_at
 from atlas.statistics.models import partitions
 from atlas.statistics.options import Array, Options
-from atlas.statistics.permutation import p_value
 from atlas.statistics.sample import DIGITS, Sample
-from atlas.terms.keys import BCA_FROM, FISHER_FROM
+from atlas.statistics.weighted import dense_ranks, ratio, tau_b, weight_at
 
 ALPHA = "alpha"
 KENDALL = ["kendall", "kendall_low", "kendall_high", "kendall_p"]
@@ -36,7 +34,7 @@ def labelled(
             yield partition, quality, part
 
 
-def _rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
+def rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
     """Concordant less discordant pairs (k, m) of k variables (n,) with rearranged ranks (m, n).
 
     As `permutation.kendall_sums`; the signs of the rearranged pairs serve all variables.
@@ -49,16 +47,6 @@ def _rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
             pairs = np.sign(block[i + 1 :] - block[i]).astype(np.float32)
             totals[:, start : start + 1024] += signs[:, i, i + 1 :] @ pairs
     return totals
-
-
-def p_values(xs: Sequence[Array], y: Array, ranks: Array, exact: bool) -> list[float]:
-    """Two-sided p of Kendall's tau of each of k variables (n,) with y (n,).
-
-    `ranks` (m, n) are those of the rearranged y; all rearrangements if `exact`.
-    """
-    observed = _rearranged_sums(xs, dense_ranks(y[None, :]))[:, 0]
-    null = _rearranged_sums(xs, ranks)
-    return [p_value(n, o, exact) for n, o in zip(null, observed, strict=True)]
 
 
 def resampled_taus(sample: Sample, weights: Array) -> Array:
@@ -80,7 +68,7 @@ def resampled_taus(sample: Sample, weights: Array) -> Array:
         return np.column_stack(taus)
 
     onehot = np.eye(sample.strata)[sample.stratum]
-    sizes = weights @ onehot
+    sizes = np.maximum(weights @ onehot, 1e-300)  # a group may be left out as a whole
 
     def ranked(v: Array) -> tuple[Array, Array]:
         v = v / (np.std(v) or 1.0)
@@ -91,11 +79,6 @@ def resampled_taus(sample: Sample, weights: Array) -> Array:
     last = ranked(values[-1])
     pairs = (zip(ranked(v), last, strict=True) for v in values[:-1])
     return np.column_stack([tau_b(*pair, weights) for pair in pairs])
-
-
-def interval_method(effective: int) -> str:
-    """How an interval is made for this effective number, or "": as in `describe`."""
-    return "bca" if effective >= BCA_FROM else "fisher-z" if effective >= FISHER_FROM else ""
 
 
 def correct(rows: Sequence[dict[str, Any]], name: str) -> None:

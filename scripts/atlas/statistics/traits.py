@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from atlas.statistics.extremes import within_reach
 from atlas.statistics.models import metric_values, prepare, reference_models
 from atlas.statistics.options import Options
 from atlas.statistics.sample import sorted_table, without_noise
@@ -34,7 +35,8 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
 def with_candidates(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     """The prepared table with all candidates of a model, `metric` and `complete`.
 
-    `complete`: the primary metric and the quality are known.
+    `complete`: the primary metric and the quality are known. What lies far off all others of a
+    partition is moved to a limit (`within_reach`).
     """
     table = with_names(prepare(models))
     table["metric"] = metric_values(table, options.primary_metric, "dropped")
@@ -43,6 +45,10 @@ def with_candidates(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     for name in NUMBERS:
         if name not in table:
             table[name] = np.nan
+    measured = ["metric", *(name for name in NUMBERS if name not in SPREADS)]
+    if len(table):
+        parts = table.groupby(PARTITION, sort=False)[measured]
+        table[measured] = parts.transform(lambda column: within_reach(column.to_numpy(float)))
     if not options.seeds_are_replicates:
         table["unit"] = table["model"]
     return table

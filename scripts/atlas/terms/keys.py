@@ -11,7 +11,6 @@ FACTOR = "factor_"
 SIZE = "log_parameters"
 LOWER_IS_BETTER = frozenset({"error", "generalization_gap", "perplexity"})
 TREATMENTS = ("dropped", "stored")
-BCA_FROM, FISHER_FROM = 8, 5  # effective numbers from which an interval is given
 INTERVAL_FROM = 5  # units from which a correlation has an interval
 PARTITION = ["collection", "dataset", "weightwatcher_version"]
 GROUPING = ["comparison", "scope", "family", "variant"]

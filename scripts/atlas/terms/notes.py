@@ -67,7 +67,6 @@ class Note(StrEnum):
     EQUAL_TO_ALPHA = "equal_to_alpha"  # in all models
     ALPHA_CONSTANT = "alpha_constant"
     NULL_CONSTANT = "null_constant"
-    NO_DIFFERENCE_INTERVAL = "no_difference_interval"  # under 8 units
 
     TOO_FEW_VARIANTS = "too_few_variants"  # under 3
     CANDIDATE_CONSTANT = "candidate_constant"

@@ -117,6 +117,12 @@ METRICS = {
         "alpha of noise of the same shape",
         "Alpha von Rauschen gleicher Form",
     ),
+    "untrained_alpha": Metric(
+        "$\\alpha$, untrained",
+        "alpha of the untrained network",
+        "Alpha des untrainierten Netzes",
+    ),
+    "random": Metric("random", "a random metric", "ein zufälliges Maß"),
 }
 
 QUALITIES = {
@@ -362,6 +368,7 @@ def quality_label(quality: str) -> str:
 
 ALTERNATIVES = {
     "how layers are averaged and chosen": {
+        "alpha_weighted": "weighted by log₁₀ λmax",
         "alpha_median": "median over layers",
         "alpha_by_size": "mean weighted by layer size",
         "alpha_enough": "layers with 50 eigenvalues or more",
@@ -383,8 +390,15 @@ ALTERNATIVES = {
         "alpha_gaussian": "Gaussian noise, same shape",
         "alpha_over_shuffled": "alpha relative to shuffled (log)",
     },
+    "baselines: no fit, no training, nothing": {
+        "log_norm": "log₁₀ Frobenius norm²",
+        "log_spectral_norm": "log₁₀ λmax",
+        "stable_rank": "stable rank",
+        "untrained_alpha": "alpha of the untrained network",
+        "random": "random numbers",
+    },
 }
-"""The other ways to compute alpha, as the rows of `alternatives` name them."""
+"""The other ways to compute alpha and the baselines, as the rows of `alternatives` name them."""
 
 NOTE_LABELS = {
     Note.NOT_IN_STUDY: "not in this study",
@@ -434,7 +448,6 @@ NOTE_LABELS = {
     Note.EQUAL_TO_ALPHA: "equal to alpha in all models",
     Note.ALPHA_CONSTANT: "alpha constant",
     Note.NULL_CONSTANT: "null constant",
-    Note.NO_DIFFERENCE_INTERVAL: "fewer than 8 independent units",
     Note.TOO_FEW_VARIANTS: "fewer than 3 variants",
     Note.CANDIDATE_CONSTANT: "candidate constant",
     Note.CORRELATION_CONSTANT: "correlation constant",

@@ -1,43 +1,15 @@
-"""Resamples of whole units, weighted correlations, and intervals."""
+"""Correlations of weighted observations: of samples without some units, or with some repeated."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
-from scipy import stats
 
-from atlas.statistics.options import Array, Options
-from atlas.statistics.sample import DIGITS, Sample, codes_of
+from atlas.statistics.options import Array
+from atlas.statistics.sample import DIGITS, Sample
 
 CHUNK = 2**18  # doubles held at a time by the pairwise sums: about the second-level cache
-
-
-def bootstrap_weights(sample: Sample, count: int, seed: int) -> Array:
-    """Weights (m, n) of the observations when units are drawn within their groups.
-
-    Of a group's k units, k - 1 are drawn, and weigh k/(k - 1) as often as they were drawn (Rao and
-    Wu 1988, JASA 83): k draws would make the variance small by (k - 1)/k, which matters where
-    groups are small. Below 4 units k are drawn: 1 or 2 leave little of the differences inside.
-    """
-    rng = np.random.default_rng(seed)
-    weights, scale = np.empty((count, sample.n)), np.empty(sample.n)
-    for code in np.unique(sample.stratum):
-        members = np.flatnonzero(sample.stratum == code)
-        local = codes_of(sample.unit[members])
-        number = local.max() + 1
-        drawn = number - 1 if number > 3 else number
-        draws = rng.multinomial(drawn, np.full(number, 1 / number), size=count)
-        weights[:, members] = draws[:, local]
-        scale[members] = number / drawn
-    return weights if np.ptp(scale) == 0 else weights * scale  # whole numbers where they may be
-
-
-def jackknife_weights(sample: Sample) -> Array:
-    """Weights (units, n) that leave out one unit each."""
-    return (np.unique(sample.unit)[:, None] != sample.unit[None, :]).astype(float)
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
@@ -135,65 +107,3 @@ def weighted_correlations(
         result[:, 1, index] = _moments(midranks[i], midranks[j], weights)
         result[:, 2, index] = _moments(here[i], here[j], weights)
     return result
-
-
-def bca_interval(
-    observed: float, resamples: Array, jackknife: Array, strata: Array, confidence: float
-) -> tuple[float, float]:
-    """Bias-corrected and accelerated interval (Efron 1987, JASA 82, equations 2.3 and 6.6).
-
-    `resamples` (m,), `jackknife` (units,) with the stratum of each unit; the influence of a
-    unit is measured from its stratum's mean (Davison and Hinkley 1997, section 5.3.2). Missing
-    (NaN, NaN) where fewer than half of the resamples are defined or all are equal.
-    """
-    defined = resamples[np.isfinite(resamples)]
-    if 2 * len(defined) < len(resamples) or len(defined) < 2 or np.ptp(defined) < 1e-12:
-        return math.nan, math.nan
-    below = np.mean(defined < observed) + 0.5 * np.mean(defined == observed)
-    if not 0 < below < 1:
-        return math.nan, math.nan
-    finite = np.isfinite(jackknife)
-    groups = pd.Series(jackknife[finite]).groupby(strata[finite])
-    influence = (groups.transform("mean") - jackknife[finite]).to_numpy()
-    spread = (influence**2).sum()
-    acceleration = (influence**3).sum() / (6 * spread**1.5) if spread > 1e-18 else 0.0
-    bias = stats.norm.ppf(below)
-    z = bias + stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
-    levels = stats.norm.cdf(bias + z / (1 - acceleration * z))
-    low, high = np.quantile(defined, np.clip(levels, 0, 1))
-    return float(low), float(high)
-
-
-def fisher_interval(
-    kind: str, estimate: float, effective: int, confidence: float
-) -> tuple[float, float]:
-    """Interval by Fisher's z for a correlation of at least 5 observations.
-
-    Variance of z: Pearson 1/(n - 3) (Fisher 1921); Spearman (1 + r^2/2)/(n - 3) (Bonett and
-    Wright 2000, Psychometrika 65); Kendall 0.437/(n - 4) (Fieller, Hartley and Pearson 1957,
-    Biometrika 44). Missing for a correlation of plus or minus 1, whose z is infinite.
-    """
-    if not abs(estimate) < 1 - 1e-12:
-        return math.nan, math.nan
-    variance = {
-        "kendall": 0.437 / (effective - 4),
-        "spearman": (1 + estimate**2 / 2) / (effective - 3),
-        "pearson": 1 / (effective - 3),
-    }[kind]
-    half = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(variance)
-    z = math.atanh(estimate)
-    return math.tanh(z - half), math.tanh(z + half)
-
-
-def bca_intervals(
-    sample: Sample, options: Options, key: Sequence[object], statistic: Callable[[Array], Array]
-) -> list[tuple[float, float]]:
-    """BCa intervals of a statistic that maps weights (m, n) to values (m, q)."""
-    drawn = bootstrap_weights(sample, options.bootstrap, options.seed_of("bootstrap", *key))
-    observed = statistic(np.ones((1, sample.n)))[0]
-    resamples, jackknife = statistic(drawn), statistic(jackknife_weights(sample))
-    first = np.unique(sample.unit, return_index=True)[1]
-    return [
-        bca_interval(o, r, j, sample.stratum[first], options.confidence)
-        for o, r, j in zip(observed, resamples.T, jackknife.T, strict=True)
-    ]
