@@ -73,7 +73,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Lengths 10, 5 and 3 in the three stages: like ImageNet's stem, this one reduces by 4."""
+    """Lengths 10 and 5 in the two stages: like ImageNet's stem, this one reduces by 4."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class ResNet(nn.Module):
             nn.MaxPool2d((1, 3), (1, 2), (0, 1)),
         ]
         inputs = width
-        for stage in range(3):
+        for stage in range(2):
             for block in range(depth):
                 stride = 2 if stage and not block else 1
                 layers.append(BasicBlock(inputs, width << stage, stride))
@@ -227,14 +227,16 @@ class RecurrentLayer(nn.Module):
         self.state = nn.Linear(width, 3 * width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        state = x.new_zeros(x.shape[0], x.shape[2])
+        batch, _, width = x.shape
+        state = x.new_zeros(batch, width)
         states = []
-        for new in self.inputs(x).unbind(1):
-            old = self.state(state)
-            width = 2 * state.shape[1]
-            reset, keep = (new[:, :width] + old[:, :width]).sigmoid().chunk(2, 1)
-            candidate = (new[:, width:] + reset * old[:, width:]).tanh()
-            state = candidate.lerp(state, keep)
+        parts = [2 * width, width]  # reset and update gate; the candidate
+        gates, candidates = self.inputs(x).transpose(0, 1).contiguous().split(parts, 2)
+        for gate, candidate in zip(gates.unbind(0), candidates.unbind(0), strict=True):
+            to_gate, to_candidate = self.state(state).split(parts, 1)
+            reset, keep = (gate + to_gate).sigmoid().chunk(2, 1)
+            new = (candidate + reset * to_candidate).tanh()
+            state = new + keep * (state - new)
             states.append(state)
         return torch.stack(states, 1)
 
