@@ -15,16 +15,19 @@ from atlas.zoo import data, networks, training
 def train_network(spec: Mapping[str, Any], dataset: Path, weights: Path, qualities: Path) -> None:
     """Train the network that ``spec`` describes and write weights and qualities (in percent).
 
-    A training that diverges is a result: a file without tensors, and no qualities.
+    A training that diverges, or misses the criterion of ``spec``, is a result: a file without
+    tensors, and no qualities.
     """
     module = networks.build(spec["architecture"], spec["size"], spec["seed"])
     measured: dict[str, float] = {}
     try:
-        measured = training.train(
+        reached = training.train(
             module, data.load_dataset(dataset), spec["recipe"], spec["seed"], progress=logger.info
         )
+        training.check_criterion(reached, spec.get("criterion", {}))
+        measured = reached
         save(weights, module.state_dict(), tensors_of_module(module))
-    except training.TrainingDiverged as error:
+    except training.NotTrained as error:
         failure = KnownFailure("failed", str(error), "obtain")
         note_excluded(qualities.stem, "obtain", failure)
         save_failure(weights, failure)

@@ -61,6 +61,7 @@ ZOO = {
     "architectures": {"mlp": {"s": {"width": 32, "depth": 2}, "m": {"width": 64, "depth": 2}}},
     "recipes": {"baseline": None, "untrained": {"steps": 0}},
 }
+LEVELS = {"batch_size": [25, 50], "label_noise": [0, 0.2]}
 unhurried = settings(deadline=None, database=None)  # machines are busy, and folders stay clean
 CONFIG = {"study": "test", "title": "A test", "models": [LIST]}
 
@@ -255,6 +256,25 @@ def test_lists_and_zoo_together(base):
     assert (zoo.source, zoo.family, zoo.line, zoo.quality) == ("zoo", "mlp", 0, None)
     assert zoo.identity()["zoo"]["size"] == {"width": 32, "depth": 2}
     assert {row.collection for row in study.rows} == {"mine", "zoo", "zoo-untrained"}
+
+
+def test_factors_become_labels_and_decide_no_weights(base):
+    factors = {"levels": LEVELS, "variants": ["mlp-s"], "seeds": [0]}
+    rows = load(base, models=[], zoo=ZOO | {"factors": factors}).by_id
+    assert len(rows) == 8 + 3
+    row = rows["zoo-mlp-s-b25-noise0.2-0"]
+    assert row.labels().items() >= {"factor_batch_size": "25", "factor_label_noise": "0.2"}.items()
+    assert "factors" not in row.identity()
+    assert rows["zoo-mlp-s-baseline-1"].labels()["factor_label_noise"] == "0"
+    assert not any(name.startswith("factor_") for name in rows["zoo-mlp-m-baseline-0"].labels())
+
+
+def test_the_criterion_decides_whether_there_are_weights(base):
+    plain, strict = (
+        load(base, models=[], zoo=ZOO | more).by_id["zoo-mlp-s-baseline-0"].identity()
+        for more in ({}, {"criterion": {"train_accuracy": 50}})
+    )
+    assert plain != strict
 
 
 def test_zoo_identity_does_not_depend_on_the_order_of_keys(base):
@@ -764,6 +784,29 @@ def test_config_that_is_no_mapping():
             {"width": 32},
             "zoo.architectures.mlp.s.depth: is missing; add it",
         ),
+        (["factors"], {"levels": LEVELS}, "zoo.factors.variants: is missing; add it"),
+        (
+            ["factors"],
+            {"levels": {"label_noise": []}, "variants": ["mlp-s"]},
+            "zoo.factors.levels.label_noise: is empty; add an entry",
+        ),
+        (
+            ["factors"],
+            {"levels": {"label_noise": [0, 2]}, "variants": ["mlp-s"]},
+            "zoo.factors.levels.label_noise[1]: 2 is above the maximum 1",
+        ),
+        (
+            ["factors"],
+            {"levels": {"noise": [0, 1]}, "variants": ["mlp-s"]},
+            "zoo.factors.levels.noise: unknown key (did you mean 'label_noise'?)",
+        ),
+        (
+            ["factors"],
+            {"levels": LEVELS, "variants": ["mlp-x"]},
+            "zoo: factors: there is no variant mlp-x; correct it there",
+        ),
+        (["criterion"], {"train_accuracy": 101}, "zoo.criterion.train_accuracy: 101 is above"),
+        (["criterion"], {"accuracy": 1}, "zoo.criterion.accuracy: unknown key (did you mean"),
     ],
 )
 def test_wrong_zoo(base, path, value, expected):

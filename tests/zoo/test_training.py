@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import random
 import re
 import subprocess
@@ -32,6 +33,10 @@ SMALL = {
     "resnet": {"width": 8, "depth": 2},
     "transformer": {"width": 16, "depth": 1},
     "mixer": {"width": 16, "depth": 1},
+    "separable": {"width": 16, "depth": 2},
+    "densenet": {"width": 8, "depth": 2},
+    "recurrent": {"width": 16, "depth": 1},
+    "convnext": {"width": 16, "depth": 1},
 }
 BLOCK = {
     "data_seed": 42,
@@ -101,6 +106,118 @@ def test_the_recipe_has_the_last_word_then_the_size_then_the_architecture():
     assert by_id["zoo-mlp-l-baseline-0"]["batch_size"] == 2
     assert by_id["zoo-mlp-l-big-0"]["batch_size"] == 64
     assert by_id["zoo-mlp-l-untrained-0"]["steps"] == 0
+
+
+GRID = {
+    "levels": {
+        "label_noise": [0, 0.2],
+        "batch_size": [8, 16],
+        "learning_rate": [0.5, 1],
+        "weight_decay": [0, 0.1],
+        "train_fraction": [0.25, 1],
+    },
+    "variants": ["convnet-s"],
+}
+
+
+def with_grid(**changes):
+    return {**copy.deepcopy(BLOCK), "factors": {**copy.deepcopy(GRID), **changes}}
+
+
+def test_the_grid_is_every_combination_and_leaves_the_other_variants_alone():
+    block = with_grid()
+    before = copy.deepcopy(block)
+    rows = zoo_rows(block)
+    assert block == before
+    others = [row for row in rows if row["variant"] != "convnet-s"]
+    assert others == [row for row in zoo_rows(BLOCK) if row["variant"] != "convnet-s"]
+    settings = {}
+    for row in rows:
+        if "factors" in row:
+            settings.setdefault(tuple(row["factors"].items()), []).append(row["seed"])
+    names = ["batch_size", "learning_rate", "weight_decay", "train_fraction", "label_noise"]
+    levels = [[(name, level) for level in GRID["levels"][name]] for name in names]
+    assert set(settings) == set(itertools.product(*levels))
+    assert all(sorted(seeds) == [0, 3] for seeds in settings.values())
+
+
+def test_a_setting_of_the_grid_does_what_its_name_says():
+    rows = {row["model"]: row for row in zoo_rows(with_grid())}
+    row = rows["zoo-convnet-s-b16-lr0.5-wd0-data0.25-noise0.2-3"]
+    assert row["recipe"] == "b16-lr0.5-wd0-data0.25-noise0.2"
+    assert row["collection"] == "zoo"
+    assert row["factors"] == {
+        "batch_size": 16,
+        "learning_rate": 0.5,
+        "weight_decay": 0,
+        "train_fraction": 0.25,
+        "label_noise": 0.2,
+    }
+    assert row["zoo"]["recipe"] == {
+        "steps": 5,
+        "batch_size": 16,
+        "learning_rate": 0.005,
+        "weight_decay": 0,
+        "label_noise": 0.2,
+        "train_fraction": 0.25,
+    }
+
+
+def test_all_networks_of_a_grid_see_as_many_examples():
+    seen = {
+        row["zoo"]["recipe"]["steps"] * row["zoo"]["recipe"]["batch_size"]
+        for row in zoo_rows(with_grid())
+        if "factors" in row
+    }
+    assert seen == {80}
+
+
+def test_the_reference_is_one_setting_of_the_grid_and_trained_once():
+    rows = [row for row in zoo_rows(with_grid(seeds=[3, 4])) if row["variant"] == "convnet-s"]
+    baseline = [row for row in rows if row["recipe"] == "baseline"]
+    assert [row["seed"] for row in baseline] == [0, 3, 4]
+    for row in baseline:
+        assert row["factors"] == {
+            "batch_size": 8,
+            "learning_rate": 1,
+            "weight_decay": 0.1,
+            "train_fraction": 1,
+            "label_noise": 0,
+        }
+    assert "b8-lr1-wd0.1-data1-noise0" not in {row["recipe"] for row in rows}
+    assert {row["seed"] for row in rows if "b16-" in row["recipe"]} == {3, 4}
+    assert not any("factors" in row for row in rows if row["recipe"] in ("big", "untrained"))
+
+
+def test_a_factor_that_is_left_out_stays_as_in_the_training():
+    rows = zoo_rows(with_grid(levels={"label_noise": [0, 0.1]}, variants=["mlp-l"]))
+    found = {row["recipe"]: row["zoo"]["recipe"] for row in rows if "factors" in row}
+    assert set(found) == {"baseline", "noise0.1"}
+    assert found["noise0.1"] == {**found["baseline"], "label_noise": 0.1}
+    assert found["noise0.1"]["batch_size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": ["convnet-s", "convnet-m"]}, "there is no variant convnet-m"),
+        ({"levels": {"label_noise": [0]}}, "label_noise has one level"),
+        ({"levels": {"momentum": [0, 0.9]}}, "unknown levels: momentum"),
+        ({"levels": {"batch_size": [8, 12]}}, "batches of 12 do not make 80 examples"),
+        ({"levels": {"learning_rate": [0.5, 2]}}, "no recipe of convnet-s is a setting"),
+        ({"levels": {"label_noise": [0, 2]}}, "label_noise must be from 0 to 1"),
+    ],
+)
+def test_a_mistake_in_the_grid_is_named(change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        zoo_rows(with_grid(**change))
+
+
+def test_trained_networks_have_to_reach_the_criterion_and_untrained_ones_need_not():
+    criterion = {"train_accuracy": 50}
+    for row in zoo_rows(with_grid() | {"criterion": criterion}):
+        expected = {} if row["recipe"] == "untrained" else criterion
+        assert row["zoo"].get("criterion", {}) == expected
 
 
 def test_networks_without_steps_are_a_collection_of_their_own():
@@ -445,6 +562,38 @@ def test_the_optimiser_is_adamw():
     optimizer.detach()
     for p, q in zip(mine.parameters(), reference.parameters(), strict=True):
         assert torch.allclose(p, q, atol=1e-4)
+
+
+def test_a_network_below_the_criterion_is_excluded_with_the_reason(data, tmp_path):
+    from atlas.errors import KnownFailure
+    from atlas.weights.store import open_weights
+    from train_network import train_network
+
+    zoo_data.save_dataset(data, tmp_path / "data.npz")
+    spec = {
+        "architecture": "mlp",
+        "size": SMALL["mlp"],
+        "seed": 0,
+        "recipe": {**vars(RECIPE), "steps": 30, "train_fraction": 0.1},
+    }
+
+    def trained(**more):
+        files = tmp_path / "weights.safetensors", tmp_path / "qualities.json"
+        train_network({**spec, **more}, tmp_path / "data.npz", *files)
+        return files[0], json.loads(files[1].read_text())
+
+    weights, qualities = trained()
+    reached = qualities["train_accuracy"]
+    assert trained(criterion={"train_accuracy": reached})[1] == qualities
+    assert open_weights(weights)[1]["status"] == "ok"
+    weights, qualities = trained(criterion={"train_accuracy": 99.5})
+    assert qualities == {}
+    with pytest.raises(KnownFailure) as caught:
+        open_weights(weights)
+    assert (caught.value.status, caught.value.stage) == ("failed", "obtain")
+    assert caught.value.reason == (
+        f"its train accuracy is {reached:.4g} %, and the criterion is 99.5 %"
+    )
 
 
 def test_divergence_is_one_clear_line(data):

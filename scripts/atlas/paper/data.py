@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from atlas.findings.results import Cells, Results, number_of, value
 from atlas.paper import clauses
@@ -23,6 +24,7 @@ from atlas.paper.markdown import (
 from atlas.tables.parts import Partition, partition_of
 from atlas.tables.recipes import as_list
 from atlas.terms import words
+from atlas.terms.keys import FACTOR
 from atlas.terms.words import Text
 
 PUBLISHED = {"mlp": 68, "convnet": 94}
@@ -107,8 +109,38 @@ def data_text(study: Results) -> str:
         f"training.{compared} "
         f"The families are {families}. They come in {count(sizes, 'variant')} (@tbl-zoo), each "
         f"trained by {count(len(zoo['recipes']), 'recipe')} (@tbl-recipes) with {seeds}, with "
-        "decoupled weight decay [@loshchilov2019].\n"
+        f"decoupled weight decay [@loshchilov2019].{_grid_text(zoo)}{_criterion_text(zoo)}\n"
     )
+
+
+def _grid_text(zoo: Mapping[str, Any]) -> str:
+    """What the factorial grid of the zoo varies, and for whom; nothing without one."""
+    factors = zoo.get("factors")
+    if not factors:
+        return ""
+    levels = factors["levels"]
+    settings = math.prod(len(values) for values in levels.values())
+    seeds = len(factors.get("seeds", zoo["seeds"]))
+    return (
+        f" A factorial grid of {integer(settings)} settings, with {count(seeds, 'seed')} each, "
+        f"trains {listing([escape(name) for name in factors['variants']])}: every combination of "
+        f"{listing([f'{len(values)} levels of {_words(name)}' for name, values in levels.items()])}."
+        " All networks of one variant see equally many examples in training, repeats included."
+    )
+
+
+def _criterion_text(zoo: Mapping[str, Any]) -> str:
+    least = zoo.get("criterion", {}).get("train_accuracy")
+    if least is None:
+        return ""
+    return (
+        f" It was declared beforehand that a trained network counts if it is right about "
+        f"{percent(least / 100)} of its training examples or more, by their true labels."
+    )
+
+
+def _words(key: str) -> str:
+    return escape(key.replace("_", " "))
 
 
 ARCHITECTURES = {
@@ -117,6 +149,10 @@ ARCHITECTURES = {
     "resnet": "residual networks [@he2016]",
     "transformer": "transformer encoders [@vaswani2017]",
     "mixer": "MLP-Mixers [@tolstikhin2021]",
+    "separable": "depthwise-separable convolutional networks [@howard2017]",
+    "densenet": "densely connected networks [@huang2017]",
+    "recurrent": "gated recurrent networks [@cho2014]",
+    "convnext": "ConvNeXt-like networks [@liu2022]",
 }
 
 ARTICLES = {"mlp": "a multilayer perceptron", "convnet": "a convolutional network"}
@@ -221,26 +257,30 @@ def quality_value(study: Results, model: str, metric: str) -> float:
 
 
 def recipes_table(study: Results) -> str:
-    """The recipes of the trained zoo, what they change, and what that does to the accuracy."""
+    """The recipes of the trained zoo, what they change, and what that does to the accuracy.
+
+    After them each level of each factor of its grid, over all levels of the others.
+    """
     zoo = study.config["zoo"]
     if not zoo:
         return pipe_table([("Recipe", "l"), ("What it changes", "l"), ("Accuracy in %", "r")], [])
+    trained = [row for row in study.each if row["source"] == "zoo"]
+
+    def line(name: str, said: str, models: list[Cells]) -> list[str]:
+        ids = sorted({row["model"] for row in models})
+        accuracies = [quality_value(study, model, "accuracy") for model in ids]
+        return [name, said, integer(len(ids)), spread(accuracies)]
+
     rows = []
     for name, changes in zoo["recipes"].items():
-        models = {r["model"] for r in study.each if r["source"] == "zoo" and r["recipe"] == name}
-        said = [
-            f"{escape(key.replace('_', ' '))} {setting:g}"
-            for key, setting in (changes or {}).items()
-        ]
-        accuracies = [quality_value(study, model, "accuracy") for model in sorted(models)]
-        rows.append(
-            [
-                escape(name),
-                "; ".join(said) or "nothing",
-                integer(len(models)),
-                spread(accuracies),
-            ]
-        )
+        said = [f"{_words(key)} {setting:g}" for key, setting in (changes or {}).items()]
+        models = [row for row in trained if row["recipe"] == name]
+        rows.append(line(escape(name), "; ".join(said) or "nothing", models))
+    for factor, levels in zoo.get("factors", {}).get("levels", {}).items():
+        times = "times " if factor == "learning_rate" else ""
+        for level in levels:
+            models = [row for row in trained if row.get(f"{FACTOR}{factor}") == str(level)]
+            rows.append(line("grid", f"{_words(factor)} {times}{level:g}", models))
     return pipe_table(
         [("Recipe", "l"), ("What it changes", "l"), ("Models", "r"), ("Accuracy in %", "r")], rows
     )

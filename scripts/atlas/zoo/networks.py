@@ -23,6 +23,11 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.
     return nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), padding, bias=False)
 
 
+def _depthwise(width: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    padding = (0, kernel // 2)
+    return nn.Conv2d(width, width, (1, kernel), (1, stride), padding, groups=width, bias=False)
+
+
 class MLP(nn.Sequential):
     def __init__(self, width: int, depth: int) -> None:
         layers: list[nn.Module] = []
@@ -68,7 +73,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Lengths 10, 5 and 3 in the three stages: like ImageNet's stem, this one reduces by 4."""
+    """Lengths 10 and 5 in the two stages: like ImageNet's stem, this one reduces by 4."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -79,13 +84,76 @@ class ResNet(nn.Module):
             nn.MaxPool2d((1, 3), (1, 2), (0, 1)),
         ]
         inputs = width
-        for stage in range(3):
+        for stage in range(2):
             for block in range(depth):
                 stride = 2 if stage and not block else 1
                 layers.append(BasicBlock(inputs, width << stage, stride))
                 inputs = width << stage
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(inputs, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(signal(x)).mean((2, 3)))
+
+
+class SeparableBlock(nn.Sequential):
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__(
+            _depthwise(width, 5, stride),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            _convolution(width, width, 1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        )
+
+
+class Separable(nn.Module):
+    """Lengths 20, 10, 5, 5, ...: as the convolutional network, each convolution split in two."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        layers = [_convolution(1, width, 5, stride=2), nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [SeparableBlock(width, stride=2 if index < 2 else 1) for index in range(depth)]
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Linear(width, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(signal(x)).mean((2, 3)))
+
+
+class DenseLayer(nn.Sequential):
+    """Its input, and after it the channels that it adds."""
+
+    def __init__(self, inputs: int, growth: int) -> None:
+        super().__init__(nn.BatchNorm2d(inputs), nn.ReLU(), _convolution(inputs, growth, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, super().forward(x)], 1)
+
+
+class DenseNet(nn.Module):
+    """Lengths 10 and 5 in two dense blocks, and a transition between them that halves channels."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        channels = 2 * width
+        layers = [
+            _convolution(1, channels, 7, stride=2),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.MaxPool2d((1, 3), (1, 2), (0, 1)),
+        ]
+        for block in range(2):
+            if block:
+                layers += [nn.BatchNorm2d(channels), nn.ReLU()]
+                layers += [_convolution(channels, channels // 2, 1), nn.AvgPool2d((1, 2))]
+                channels //= 2
+            for _ in range(depth):
+                layers.append(DenseLayer(channels, width))
+                channels += width
+        self.features = nn.Sequential(*layers, nn.BatchNorm2d(channels), nn.ReLU())
+        self.classifier = nn.Linear(channels, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.features(signal(x)).mean((2, 3)))
@@ -149,6 +217,44 @@ class MixerBlock(nn.Module):
         return x + self.channels(self.before_channels(x))
 
 
+class RecurrentLayer(nn.Module):
+    """Gated recurrent units; (batch, tokens, width) to the states after each token."""
+
+    # Not nn.GRU: weightwatcher leaves it out. The two layers are its weight_ih and weight_hh.
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(width, 3 * width)
+        self.state = nn.Linear(width, 3 * width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, _, width = x.shape
+        state = x.new_zeros(batch, width)
+        states = []
+        parts = [2 * width, width]  # reset and update gate; the candidate
+        gates, candidates = self.inputs(x).transpose(0, 1).contiguous().split(parts, 2)
+        for gate, candidate in zip(gates.unbind(0), candidates.unbind(0), strict=True):
+            to_gate, to_candidate = self.state(state).split(parts, 1)
+            reset, keep = (gate + to_gate).sigmoid().chunk(2, 1)
+            new = (candidate + reset * to_candidate).tanh()
+            state = new + keep * (state - new)
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+class ConvNextBlock(nn.Module):
+    """As Liu et al., with ReLU for GELU and twice the channels inside, as in the other blocks."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.depthwise = _depthwise(width, 7)
+        self.before_channels = nn.LayerNorm(width)
+        self.channels = FeedForward(width, 2 * width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mixed = self.depthwise(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
+        return x + self.channels(self.before_channels(mixed))
+
+
 class PatchNetwork(nn.Module):
     """Patches, blocks, a layer norm, the mean over the patches, a classifier."""
 
@@ -178,12 +284,24 @@ def _mixer(width: int, depth: int) -> nn.Module:
     return PatchNetwork(width, [MixerBlock(width) for _ in range(depth)], positions=False)
 
 
+def _recurrent(width: int, depth: int) -> nn.Module:
+    return PatchNetwork(width, [RecurrentLayer(width) for _ in range(depth)], positions=False)
+
+
+def _convnext(width: int, depth: int) -> nn.Module:
+    return PatchNetwork(width, [ConvNextBlock(width) for _ in range(depth)], positions=False)
+
+
 _ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "mlp": MLP,
     "convnet": ConvNet,
     "resnet": ResNet,
+    "separable": Separable,
+    "densenet": DenseNet,
     "transformer": _transformer,
     "mixer": _mixer,
+    "recurrent": _recurrent,
+    "convnext": _convnext,
 }
 
 

@@ -19,8 +19,26 @@ from atlas.zoo.data import CLASSES, Dataset
 WARM_UP = 0.1
 
 
-class TrainingDiverged(ValueError):
+class NotTrained(ValueError):
+    """The network is no result of training that could be compared with others."""
+
+
+class TrainingDiverged(NotTrained):
     """The loss became infinite or NaN."""
+
+
+class CriterionMissed(NotTrained):
+    """A quality is below what the study demands of every trained network."""
+
+
+def check_criterion(qualities: Mapping[str, float], criterion: Mapping[str, float]) -> None:
+    """Raise CriterionMissed if one of the `qualities` (of `train`) is below its least value."""
+    for name, least in criterion.items():
+        if qualities[name] < least:
+            words = name.replace("_", " ")
+            raise CriterionMissed(
+                f"its {words} is {qualities[name]:.4g} %, and the criterion is {least:g} %"
+            )
 
 
 def train(
