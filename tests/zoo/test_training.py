@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -280,10 +281,15 @@ def test_rows_need_no_heavy_import():
 def test_the_default_study_has_the_zoo_that_was_asked_for():
     rows = zoo_rows(CONFIG)
     trained = [row for row in rows if row["collection"] == "zoo"]
-    assert len(trained) >= 90
-    assert len({row["family"] for row in trained}) >= 5
-    assert len({row["recipe"] for row in trained}) >= 5
-    assert len({row["variant"] for row in trained}) == 4 * len({row["family"] for row in trained})
+    families = {row["family"] for row in trained}
+    assert len(families) >= 8
+    assert len({row["variant"] for row in trained}) == 4 * len(families)
+    settings = Counter((row["family"], row["recipe"]) for row in trained if "factors" in row)
+    assert len(settings) == 32 * len(families)
+    assert set(settings.values()) == {len(CONFIG["factors"]["seeds"])}
+    # What stands for its variant in comparisons between variants is a setting of the grid.
+    assert all((family, "baseline") in settings for family in families)
+    assert all("criterion" in row["zoo"] for row in trained)
     assert {row["variant"] for row in rows if row["collection"] == "zoo-untrained"} == set(VARIANTS)
 
 
