@@ -240,9 +240,8 @@ def compare(
     ]
     larger = np.sign(metrics[:, design.first] - metrics[:, design.second]).astype(np.int8)
     ranks = np.unique(quality, return_inverse=True)[1].astype(np.int32)
-    same = "" if np.ptp(ranks[[design.first, design.second]], axis=0).any() else (
-        Note.QUALITY_CONSTANT_WITHIN_VARIANTS
-    )  # fmt: skip
+    differs = (ranks[design.first] != ranks[design.second]).any()
+    same = "" if differs else Note.QUALITY_CONSTANT_WITHIN_VARIANTS
     notes = [
         join("" if signs.any() else Note.METRIC_CONSTANT_WITHIN_VARIANTS, same) for signs in larger
     ]
@@ -310,7 +309,7 @@ def _measures(grid: Grid, larger: Array, ranks: Array, indices: Array) -> Measur
                 result.kendall[place, rows] = lead @ members[0] / totals[0]
             result.error[place, rows] = (1 + lead @ members[1] / totals[1]) / 2
             for index, (_, groups) in enumerate(grid.given):
-                sums = (each @ groups for each in (lead, both, differ))
+                sums = ((each @ groups).astype(float) for each in (lead, both, differ))
                 result.information[place, rows, index] = _information(*sums)
     return result
 

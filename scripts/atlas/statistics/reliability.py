@@ -18,10 +18,11 @@ correlation by the root of the two reliabilities, the `ceiling`. He took errors 
 both are measured on the same networks, so the covariance of seeds is taken out as well:
 (T_xy - E_xy) / sqrt((T_xx - E_xx) (T_yy - E_yy)), which is his where seeds have none. It may exceed 1.
 
-**Intervals** are Student's t with a jackknife's variance, of log(E / T) and of the corrected
-correlation itself. Left out are in (a) families; in (b) variants, inside their families; in (c)
-settings in all variants, and variants, whose variances are added and that of single units taken off
-(Cameron, Gelbach and Miller 2011), as both recur. They need 5 of what is left out.
+**Intervals** are Student's t with a jackknife's variance, of log(E / T) and of Fisher's z of the
+corrected correlation; there is none where the latter exceeds 1, here or with a part left out. Left
+out are families in (a) and (b), and in (c) settings in all variants, and variants, whose variances
+are added and that of single units taken off (Cameron, Gelbach and Miller 2011), as both recur. They
+need 5 families, or settings.
 """
 
 from __future__ import annotations
@@ -121,9 +122,13 @@ def _with_units(part: pd.DataFrame, options: Options) -> pd.DataFrame:
     """The models with their `setting`, and a `unit` that tells settings apart."""
     factorial, _ = with_settings(part)
     levels = dict(zip(factorial["model"], factorial["setting"], strict=True))
-    setting = part["recipe"] + "\x1f" + [levels.get(model, "") for model in part["model"]]
-    unit = part["unit"] + "\x1f" + setting if options.seeds_are_replicates else part["model"]
-    return part.assign(unit=unit, setting=setting.where(setting != "\x1f", unit))
+    known = [(part["recipe"][i], levels.get(part["model"][i], "")) for i in part.index]
+    unit = part["unit"] if options.seeds_are_replicates else part["model"]
+    unit = ["\x1f".join((name, *labels)) for name, labels in zip(unit, known, strict=True)]
+    setting = [
+        "\x1f".join(labels) if any(labels) else own for labels, own in zip(known, unit, strict=True)
+    ]
+    return part.assign(unit=unit, setting=setting)
 
 
 def _averaged(models: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +162,9 @@ def _units_of(table: pd.DataFrame, group: str = "", crossed: str = "") -> Units:
         error=table["error"].to_numpy(),
         squares=table[["xx", "yy", "xy"]].to_numpy().T,
         freedom=table["freedom"].to_numpy(),
-        clusters=(codes_of(table[crossed]), groups, every) if crossed else (every,),
+        clusters=(codes_of(table[crossed]), groups, every)
+        if crossed
+        else (codes_of(table["family"]),),
         replicated=int(table["replicated"].sum()),
         seeds=float(table["number"].sum() / table["units"].sum()),
     )
@@ -190,24 +197,27 @@ def estimate(units: Units, comparison: str, confidence: float, note: str = "") -
     asked = ["metric_reliability", "quality_reliability"]
     if min(own[:2]) > 0:
         row["ceiling"] = math.sqrt(own[0] * own[1])
+        left = total - error
+        row["pearson_corrected"] = left[2] / math.sqrt(left[0] * left[1])
         asked.append("pearson_corrected")
     else:
         note = join(Note.NO_SPREAD_BEYOND_SEEDS, note)
 
-    half = stats.t.ppf((1 + confidence) / 2, freedom_of(units)) if freedom_of(units) else math.nan
-    seen = _statistics(units, everything)[:, 0]
-    spread = half * np.sqrt(variance(units))
+    freedom = freedom_of(units)
+    seen, spread = _statistics(units, everything)[:, 0], np.full(3, math.nan)
+    if freedom:
+        spread = stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance(units))
     for name, value, width in zip(asked, seen, spread, strict=False):
         low, high = value - width, value + width
         if name == "pearson_corrected":
-            row |= {name: value, f"{name}_low": max(low, -1.0), f"{name}_high": min(high, 1.0)}
+            low, high = math.tanh(low), math.tanh(high)
         else:
-            row |= {f"{name}_low": 1 - math.exp(high), f"{name}_high": 1 - math.exp(low)}
+            low, high = 1 - math.exp(high), 1 - math.exp(low)
+        row |= {f"{name}_low": low, f"{name}_high": high}
     bare = [name for name in asked if not math.isfinite(row[f"{name}_low"])]
     row |= {f"{name}_{end}": math.nan for name in bare for end in ("low", "high")}
     if bare:
-        few = Note.NO_INTERVAL_SMALL_N if math.isnan(half) else Note.TOO_FEW_RESAMPLES
-        note = join(few, note)
+        note = join(Note.TOO_FEW_RESAMPLES if freedom else Note.NO_INTERVAL_SMALL_N, note)
     return row | {"note": note}
 
 
@@ -232,51 +242,41 @@ def components(units: Units, weights: Array) -> tuple[Array, Array]:
 
 
 def _statistics(units: Units, weights: Array) -> Array:
-    """log(E / T) of metric and quality, and the corrected correlation: (3, m)."""
+    """log(E / T) of metric and quality, and z of the corrected correlation: (3, m)."""
     total, error = components(units, weights)
     left = total - error
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(error[:2] / total[:2])
-        return np.vstack([ratio, left[2] / np.sqrt(left[0] * left[1])])
+        z = np.arctanh(left[2] / np.sqrt(left[0] * left[1]))
+        return np.vstack([ratio, np.where(np.isfinite(z), z, np.nan)])
 
 
 def freedom_of(units: Units) -> int:
     """Degrees of freedom of the jackknife; 0 where there are too few clusters."""
-    numbers = [len(np.unique(codes)) for codes in units.clusters]
-    if len(numbers) == 1:
-        number = numbers[0] - len(np.unique(units.group)) + 1
-        return number - 1 if number >= CLUSTERS_FROM else 0
-    settings, variants, _ = numbers
-    least = settings if variants == 1 else min(settings, variants)
-    return least - 1 if settings >= CLUSTERS_FROM else 0
+    main, *others = (len(np.unique(codes)) for codes in units.clusters)
+    recurring = [number for number in others[:1] if number > 1]
+    return min([main, *recurring]) - 1 if main >= CLUSTERS_FROM else 0
 
 
 def variance(units: Units) -> Array:
     """The jackknife's variance (3,) of `_statistics`."""
-    if len(units.clusters) == 1:
-        return _jackknife(units, units.clusters[0], units.group)
-    settings, variants, single = units.clusters
-    by_setting = _jackknife(units, settings)
-    if not variants.any():
-        return by_setting
-    by_variant, both = _jackknife(units, variants), _jackknife(units, single)
-    return np.maximum(by_setting + by_variant - both, np.maximum(by_setting, by_variant))
+    by_main, *others = (
+        _jackknife(units, codes) for codes in units.clusters if len(np.unique(codes)) > 1
+    )
+    if len(others) < 2:  # families, or settings of a single variant
+        return by_main
+    by_variant, single = others
+    return np.maximum(by_main + by_variant - single, np.maximum(by_main, by_variant))
 
 
-def _jackknife(units: Units, clusters: Array, strata: Array | None = None) -> Array:
-    """Variance (3,) of `_statistics` when clusters (n,) are left out, inside strata (n,)."""
-    codes, first = np.unique(clusters, return_index=True)
+def _jackknife(units: Units, clusters: Array) -> Array:
+    """Variance (3,) of `_statistics` when clusters (n,) are left out."""
+    codes = np.unique(clusters)
     step = max(1, BLOCK // len(clusters))
     parts = [
         _statistics(units, (codes[start : start + step, None] != clusters).astype(float))
         for start in range(0, len(codes), step)
     ]
     left = np.concatenate(parts, axis=1)
-    stratum = np.zeros(len(codes), int) if strata is None else strata[first]
-    sizes = np.bincount(stratum)
-    result = np.zeros(3)
-    for code, size in enumerate(sizes):
-        own = left[:, stratum == code]
-        deviation = own - own.mean(axis=1, keepdims=True)
-        result += (size - 1) / size * (deviation**2).sum(axis=1)
-    return result
+    deviation = left - left.mean(axis=1, keepdims=True)
+    return (len(codes) - 1) / len(codes) * (deviation**2).sum(axis=1)
