@@ -626,7 +626,7 @@ def beside_alpha(families: int, variants: int, alpha: float, other: float) -> Ca
 
 
 def explained(families: int, variants: int, r: float) -> Case:
-    """A candidate (D) has correlation r with the families' taus, and none with the variants' parts.
+    """A candidate (D) has correlation r with the families' taus, and none with their parts.
 
     Families share half of the variance of the candidate, of alpha and of quality. The taus are
     given: nothing but the relation is tested.
@@ -650,9 +650,9 @@ def explained(families: int, variants: int, r: float) -> Case:
         }
         if not r:
             found["family (b) p"] = Test(row["kendall_p"])
-            for comparison in "ab":
-                row = row_of(table, level="variant", comparison=comparison)
-                found[f"variant ({comparison}) p"] = Test(row["kendall_p"])
+            for level, comparison in (("family", "a"), ("variant", "b")):
+                row = row_of(table, level=level, comparison=comparison)
+                found[f"{level} ({comparison}) p"] = Test(row["kendall_p"])
         return found
 
     design = f"a candidate and tau of {families} families of {variants}, r = {r:g}"

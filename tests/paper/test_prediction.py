@@ -23,7 +23,7 @@ def predicted(line, sign=OPEN, size=NONE, metric="alpha") -> Predicted:
             "Whether alpha orders the models of a family that no fit has seen could not be tested.",
         ),
         ([predicted(NONE)], "could not be tested."),
-        ([predicted(FEW)], "right order in a share of pairs that could not be tested for zoo"),
+        ([predicted(FEW)], "right order with too few models or families to tell for zoo"),
         ([predicted(PLUS)], "a line on alpha puts pairs of models in the right order more often"),
         ([predicted(MINUS)], "right order less often than chance for zoo (20% of pairs"),
         ([predicted(OPEN)], "not clearly more or less often than chance for zoo"),
@@ -62,17 +62,19 @@ def test_each_primary_metric_has_its_sentences_and_size_one():
 
 
 @pytest.mark.parametrize(
-    ("share", "p", "outcome"),
+    ("share", "p", "smallest", "outcome"),
     [
-        (0.8, 0.05, Outcome.POSITIVE),
-        (0.2, 0.05, Outcome.NEGATIVE),
-        (0.8, 0.06, Outcome.OPEN),
-        (0.8, "", Outcome.FEW),
-        ("", "", Outcome.NONE),
+        (0.8, 0.05, 0.01, Outcome.POSITIVE),
+        (0.2, 0.05, 0.01, Outcome.NEGATIVE),
+        (0.8, 0.06, 0.05, Outcome.OPEN),
+        (0.8, 0.13, 0.13, Outcome.FEW),
+        (0.8, "", "", Outcome.FEW),
+        ("", "", "", Outcome.NONE),
     ],
 )
-def test_p_decides(share, p, outcome):
+def test_p_decides(share, p, smallest, outcome):
     row = {"concordance_within": str(share), "concordance_within_p": str(p)}
+    row["smallest_p"] = str(smallest)
     assert judged(row, 0.95).outcome is outcome
 
 

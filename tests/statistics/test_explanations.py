@@ -118,7 +118,7 @@ def test_noise_is_found_no_more_often_than_by_chance():
 
     At the level of variants, variants taken as independent would be found often.
     """
-    p = {("family", "b"): [], ("variant", "a"): [], ("variant", "b"): []}
+    p = {("family", "b"): [], ("family", "a"): [], ("variant", "b"): []}
     naive = []
     options = options_with(metrics=("alpha",), permutations=99, bootstrap=9)
     names = [
@@ -343,7 +343,11 @@ def test_correlations_without_rows_or_columns():
     for own in (pd.DataFrame(), correlations(pd.DataFrame(), ROUGH)):
         assert traits(table, own, ROUGH)["kendall_b"].isna().all()
         found = explanations(table, own, ROUGH)
-        assert set(found["level"]) == {"variant"}  # these follow from the models
+        # These follow from the models.
+        assert set(zip(found["level"], found["comparison"], strict=True)) == {
+            ("family", "a"),
+            ("variant", "b"),
+        }
 
 
 def test_notes_say_why():

@@ -165,6 +165,19 @@ def test_p_of_the_sign_is_that_of_all_orders_inside_families():
     assert row["concordance_within_p"] == pytest.approx(min(1, 2 * tail), abs=0.06)
 
 
+@pytest.mark.parametrize(("families", "members", "told"), [(4, 2, False), (4, 4, True)])
+def test_small_families_have_few_orders(families, members, told):
+    """Four pairs have 16 orders: even the best one has p = 2/16."""
+    options = replace(OPTIONS, metrics=(), permutations=999)
+    table = models(np.random.default_rng(10), families, members)
+    found = prediction.prediction(table, options).set_index("predictor").loc["alpha (sign)"]
+    assert found["concordance_within"] == 1
+    assert found["smallest_p"] <= found["concordance_within_p"]
+    assert (found["smallest_p"] <= 0.05) == told
+    if not told:
+        assert found["smallest_p"] == pytest.approx(2 / 16, abs=0.03)
+
+
 def test_no_information_is_as_good_as_a_coin():
     rng = np.random.default_rng(3)
     found = [rows(models(rng, inside=0, between=0, noise=1.0)).loc["alpha"] for _ in range(40)]

@@ -11,8 +11,8 @@ from atlas.statistics import bootstrap
 from atlas.statistics import explanations as statistics_explanations
 from atlas.statistics import taus as statistics_taus
 from atlas.statistics import traits as statistics_traits
-from atlas.statistics.weighted import weighted_correlations
 from atlas.statistics.sample import Sample
+from atlas.statistics.weighted import weighted_correlations
 from atlas.terms.notes import Note
 
 
@@ -47,12 +47,32 @@ def test_left_out_by_hand():
 def test_attributed_parts_average_to_kendalls_tau():
     rng = np.random.default_rng(14)
     table = statistics_traits.with_candidates(families(rng, [1.0, -1.0, 0.0], size=7), QUICK)
-    within = statistics_explanations._attributed(table, "family").groupby("family").mean()
+    within = statistics_explanations._attributed(table).groupby("family").mean()
     for name, members in table.groupby("family"):
         expected = stats.kendalltau(members["alpha"], members["quality"]).statistic
         assert within[name] == pytest.approx(expected)
-    expected = stats.kendalltau(table["alpha"], table["quality"]).statistic
-    assert statistics_explanations._attributed(table, None).mean() == pytest.approx(expected)
+    means = table.groupby("family")[["alpha", "quality"]].mean()
+    expected = stats.kendalltau(means["alpha"], means["quality"]).statistic
+    parts = statistics_explanations._attributed_to_families(table)
+    assert parts.index.tolist() == means.index.tolist() and parts.mean() == pytest.approx(expected)
+
+
+def test_a_family_weighs_by_its_units_and_not_by_its_seeds():
+    rows = [  # family, variant, seed, alpha, quality
+        ("f", "v", "0", 1.0, 9.0),
+        ("f", "v", "1", 1.0, 9.0),
+        ("f", "v", "2", 1.0, 9.0),
+        ("f", "w", "0", 5.0, 1.0),  # f: 3, 5
+        ("g", "v", "0", 2.0, 6.0),
+        ("h", "v", "0", 4.0, 7.0),
+    ]
+    names = ("family", "variant", "seed", "alpha", "quality")
+    table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
+    found = statistics_explanations._attributed_to_families(
+        statistics_traits.with_candidates(table, QUICK)
+    )
+    # f above g in alpha and below it in quality, below h in both; h above g in both.
+    assert found.to_dict() == {"f": 0.0, "g": 0.0, "h": 1.0}
 
 
 def test_attributed_parts_by_hand():
@@ -66,11 +86,9 @@ def test_attributed_parts_by_hand():
     ]
     names = ("variant", "seed", "alpha", "quality")
     table = table_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
-    found = statistics_explanations._attributed(
-        statistics_traits.with_candidates(table, QUICK), "family"
-    )
+    found = statistics_explanations._attributed(statistics_traits.with_candidates(table, QUICK))
     # v: with both units of w -1 and +1, with x -1. w: its units -1 and +1 with v, -1 each with x.
     assert found["f"].to_dict() == pytest.approx({"v": -1 / 3, "w": (-1 + 0) / 2, "x": -1})
     assert statistics_explanations._attributed(
-        statistics_traits.with_candidates(table.iloc[:3], QUICK), "family"
+        statistics_traits.with_candidates(table.iloc[:3], QUICK)
     ).isna().all()  # fmt: skip

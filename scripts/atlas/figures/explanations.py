@@ -44,7 +44,7 @@ from atlas.findings.outcome import level_of
 from atlas.terms.keys import PARTITION
 from atlas.terms.words import TRAITS
 
-LEVELS = [("family", "b"), ("family", "c"), ("variant", "a"), ("variant", "b"), ("variant", "c")]
+LEVELS = [("family", "b"), ("family", "c"), ("family", "a"), ("variant", "b"), ("variant", "c")]
 
 _LEFT_OUT_MARK = {
     "marker": "|",

@@ -70,7 +70,7 @@ class Candidate(NamedTuple):
 WHOSE = {
     ("family", "b"): "the correlation between the variants of a family",
     ("family", "c"): "the correlation between the trainings in a family",
-    ("variant", "a"): "a variant's part in the correlation between architectures",
+    ("family", "a"): "a family's part in the correlation between architectures",
     ("variant", "b"): "a variant's part in the correlation inside its family",
     ("variant", "c"): "the correlation between the trainings of a variant",
 }

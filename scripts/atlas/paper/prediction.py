@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from atlas.findings.outcome import Effect, Outcome, level_of
+from atlas.findings.power import within_power
 from atlas.findings.results import Cells, Results, number_of, value
 from atlas.paper.clauses import grouped
 from atlas.paper.markdown import (
@@ -50,8 +51,10 @@ def judged(row: Cells | None, confidence: float) -> Effect:
     share, p = (number_of(row, f"concordance_within{end}") for end in ("", "_p"))
     if not math.isfinite(share):
         return Effect(Outcome.NONE)
-    outcome = Outcome.FEW if math.isnan(p) else Outcome.OPEN
-    if p <= level_of(confidence):
+    level = level_of(confidence)
+    known = math.isfinite(p) and within_power(number_of(row, "smallest_p"), level)
+    outcome = Outcome.OPEN if known else Outcome.FEW
+    if p <= level:
         outcome = Outcome.POSITIVE if share > HALF else Outcome.NEGATIVE
     return Effect(outcome, value=share, p=p)
 
@@ -60,7 +63,7 @@ WORDS = {
     Outcome.POSITIVE: "more often than chance for {who}",
     Outcome.NEGATIVE: "less often than chance for {who}",
     Outcome.OPEN: "not clearly more or less often than chance for {who}",
-    Outcome.FEW: "in a share of pairs that could not be tested for {who}",
+    Outcome.FEW: "with too few models or families to tell for {who}",
 }
 
 

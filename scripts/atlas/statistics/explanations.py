@@ -25,14 +25,13 @@ import pandas as pd
 from scipy import stats
 
 from atlas.statistics.intervals import fisher_intervals
-from atlas.statistics.models import repeated_partitions, scopes_of
+from atlas.statistics.models import reference_models, repeated_partitions, scopes_of
 from atlas.statistics.options import Options
 from atlas.statistics.permutation import PAIR_LIMIT, rearrangements
 from atlas.statistics.reach import alone, kendall_tests, tested
 from atlas.statistics.sample import DIGITS, Sample, codes_of, sorted_table, without_noise
 from atlas.statistics.taus import (
     KENDALL,
-    WIDE,
     Array,
     correct,
     labelled,
@@ -55,34 +54,48 @@ EXPLANATION = [
 ]
 
 TOO_FEW = {"family": Note.TOO_FEW_FAMILIES, "variant": Note.TOO_FEW_VARIANTS}
+TRAININGS = ("c", "within", "", "")  # the scope of all variants with several models
 LEFT_OUT_FROM = 4  # three families are left when one is out
 
 
-def _attributed(models: pd.DataFrame, inside: str | None) -> pd.Series:
+def _attributed(models: pd.DataFrame) -> pd.Series:
     """tau_i of each variant, by (family, named): Kendall's sum as the variant's own part of it.
 
     Mean of sign(x_i - x_j) sign(y_i - y_j) over all pairs of a unit of the variant with a unit of
-    another one (of the same group `inside`), averaged over the variant's units; x is the primary
-    metric and y the quality, both means of the unit's models. With one unit per variant the mean
-    of tau_i is tau-a. Missing in groups of fewer than 3 units, as the group's own tau is.
+    another one of its family, averaged over the variant's units; x is the primary metric and y the
+    quality, both means of the unit's models. With one unit per variant the mean of tau_i is tau-a.
+    Missing in families of fewer than 3 units, as the family's own tau is.
     """
     by = ["family", "named"]
-    compared = models[models["complete"]]
-    units = compared.groupby([*by, "unit"], sort=True)[["metric", "oriented"]].mean().reset_index()
+    units = _units(models, by)
     units["tau"] = np.nan
-    group = units[inside] if inside else pd.Series("", index=units.index)
-    for _, members in units.groupby(group, sort=True):
-        if len(members) < 3:
-            continue
-        product = np.ones((len(members), len(members)))
-        for column in ("metric", "oriented"):
-            v = without_noise(members[column].to_numpy(), members[column].to_numpy())
-            product *= np.sign(v[:, None] - v[None, :])
-        codes = codes_of(members[by].agg("\x1f".join, axis=1))
-        other = codes[:, None] != codes[None, :]
-        number = other.sum(axis=1)
-        units.loc[members.index, "tau"] = ratio((product * other).sum(axis=1), number)
+    for _, members in units.groupby("family", sort=True):
+        if len(members) > 2:
+            codes = codes_of(members["named"].to_numpy(object))
+            units.loc[members.index, "tau"] = _parts(members, codes)
     return units.groupby(by, sort=True)["tau"].mean()
+
+
+def _attributed_to_families(models: pd.DataFrame) -> pd.Series:
+    """tau_i of each family: the same of the families' means over their units, between families."""
+    means = _units(models, ["family"]).groupby("family", sort=True)[["metric", "oriented"]].mean()
+    return pd.Series(_parts(means, np.arange(len(means))), means.index, dtype=float)
+
+
+def _units(models: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Metric and quality of each unit of the groups `by`: means over its models that have both."""
+    compared = models[models["complete"]]
+    return compared.groupby([*by, "unit"], sort=True)[["metric", "oriented"]].mean().reset_index()
+
+
+def _parts(rows: pd.DataFrame, codes: Array) -> Array:
+    """Mean (n,) of sign times sign over a row's pairs with all rows of other codes (n,)."""
+    product = np.ones((len(rows), len(rows)))
+    for column in ("metric", "oriented"):
+        v = without_noise(rows[column].to_numpy(), rows[column].to_numpy())
+        product *= np.sign(v[:, None] - v[None, :])
+    other = codes[:, None] != codes[None, :]
+    return ratio((product * other).sum(axis=1), other.sum(axis=1))
 
 
 def explanations(
@@ -93,10 +106,10 @@ def explanations(
     Per partition and quality metric, of the primary metric (treatment `dropped`):
 
     - level `family`: tau of each family, (b) between its models of the reference recipe, (c)
-      within its variants; both from `correlations` (the table).
-    - level `variant`: (a) and (b) each variant's own part of the sum that is Kendall's tau, over
-      all variants (of two or more families) and over those of its family (`_attributed`); (c)
-      the tau of its models, from `correlations`.
+      within its variants; both from `correlations` (the table). (a) each family's own part of the
+      sum that is Kendall's tau between the means of families.
+    - level `variant`: (b) each variant's own part of this sum over those of its family
+      (`_attributed`); (c) the tau of its models, from `correlations`.
 
     Collection "all": families of all partitions together, whatever their data set and version,
     where at least two have a tau; further data sets of the same models are left out. Each partition
@@ -137,7 +150,8 @@ def explanations(
         for level, comparison, units, note in _tau_tables(partition, quality, part, taus, options):
             units = units.assign(dataset=partition[1], weightwatcher_version=partition[2])
             rows += _explain(units, (*partition, quality, level, comparison), options, note)
-            if level == "family" and partition not in repeated and quality == first[partition]:
+            apart = comparison not in together or partition in repeated
+            if level == "family" and not apart and quality == first[partition]:
                 in_percent = pd.Series(quality in PERCENT, index=units.index)
                 units["quality_sd"] = units["quality_sd"].where(in_percent)
                 together[comparison] += [units] if units["tau"].notna().any() else []
@@ -169,9 +183,7 @@ def _tau_tables(
     options: Options,
 ) -> Iterator[tuple[str, str, pd.DataFrame, str]]:
     """(level, comparison, table, note): a row per family or variant with tau and candidates."""
-    scopes = {scope.key: scope for scope in scopes_of(part, options) if scope.key in WIDE}
-    wide = scopes["a", "families", "", ""]
-    reference, note = wide.models, wide.note
+    reference, note = reference_models(part, options)
     family, variant = ["family"], ["family", "named"]
 
     def looked_up(comparison: str, scope: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -190,18 +202,16 @@ def _tau_tables(
         looked_up("b", "family", averages_of(reference, family).join(spreads)),
         note,
     )
-    own = averages_of(reference, variant)
-    for comparison, inside in (("a", None), ("b", "family")):
-        if comparison == "a" and len(spreads) < 2:
-            continue  # one family: no comparison between architectures
-        table = own.assign(tau=_attributed(reference, inside)).reset_index()
-        # All models are compared in (a): one spread for all.
-        table = table.join(spreads if inside else spreads.iloc[:0], on="family")
-        yield "variant", comparison, table, note
-    if ("c", "within", "", "") in scopes:
-        trained = scopes["c", "within", "", ""].models
+    if len(spreads) > 1:  # of one family: no comparison between architectures
+        means = averages_of(reference, family).assign(tau=_attributed_to_families(reference))
+        # The means of all families are compared: one spread for all.
+        yield "family", "a", means.assign(**dict.fromkeys(spreads, np.nan)).reset_index(), note
+    own = averages_of(reference, variant).assign(tau=_attributed(reference)).reset_index()
+    yield "variant", "b", own.join(spreads, on="family"), note
+    trained = {scope.key: scope for scope in scopes_of(part, options)}.get(TRAININGS)
+    if trained is not None:
         for level, by, scope in (("family", family, "within"), ("variant", variant, "family")):
-            table = averages_of(trained, by).join(spreads_of(trained, by, variant))
+            table = averages_of(trained.models, by).join(spreads_of(trained.models, by, variant))
             yield level, "c", looked_up("c", scope, table), ""
 
 

@@ -61,7 +61,7 @@ from atlas.terms.notes import Note, join
 PREDICTION = [
     *PARTITION,
     *["quality_metric", "predictor", "n", "families"],
-    *["pairs_within", "concordance_within", "concordance_within_p"],
+    *["pairs_within", "concordance_within", "concordance_within_p", "smallest_p"],
     *["pairs_between", "concordance_between", "r2", "rmse", "note"],
 ]
 
@@ -94,7 +94,8 @@ def prediction(models: pd.DataFrame, options: Options) -> pd.DataFrame:
     of units of two families, both left out. Equal predictions count half, pairs of equal quality
     do not count (`pairs_...` are those that do); 0.5 is a coin. A family weighs by its pairs.
     `concordance_within_p`, of all but forests: two-sided, from permutations of the qualities inside
-    families; its null holds what differs between families. `r2`: 1 less
+    families; its null holds what differs between families. `smallest_p` is what it could be at
+    best: small families have few orders. `r2`: 1 less
     the ratio of the squared errors of the prediction to those of the training families' mean, so
     negative where the prediction is worse than that; `rmse` in units of the quality. Both are
     missing for a sign, which predicts an order alone.
@@ -309,7 +310,7 @@ def _row(
     if not forest:
         pairs = pair_agreement(predict, y, family)
         alike, counted = alike + pairs[0], counted + pairs[1]
-        row["concordance_within_p"] = within_p(refit, y, family, options, seed)
+        row |= within_p(refit, y, family, options, seed)
     found = _concordances(alike, counted)
     error, spread = np.sum((own - y) ** 2), np.sum((mean - y) ** 2)
     row |= found | {"r2": 1 - error / spread, "rmse": math.sqrt(error / len(y))}
@@ -329,8 +330,7 @@ def _sign_row(
         return row | {"note": Note.PREDICTOR_CONSTANT}
     family = codes_of(units["family"].to_numpy(object))
     row |= _concordances(*agreement(order, y, family, np.zeros_like(family)))
-    row["concordance_within_p"] = within_p(lambda *_: order[:, None], y, family, options, seed)
-    return row
+    return row | within_p(lambda *_: order[:, None], y, family, options, seed)
 
 
 def left_out_predictions(predict: Predictor, y: Array, group: Array) -> tuple[Array, Array]:
@@ -364,8 +364,9 @@ def agreement(predicted: Array, y: Array, family: Array, group: Array) -> tuple[
 
 def within_p(
     predict: Callable[[Array, Array], Array], y: Array, family: Array, options: Options, seed: int
-) -> float:
-    """Two-sided p of the concordance inside families of a predictor that leaves each out.
+) -> dict[str, float]:
+    """`concordance_within_p`, two-sided, of a predictor that leaves each family out, and
+    `smallest_p`, that of the most extreme of the permutations.
 
     `predict` takes qualities (n, q) and which observations (n,) are left out, and gives predictions
     (n, q or 1) without rounding noise; `y` (n,), `family` (n,) as codes. Null: inside a family, any
@@ -374,7 +375,7 @@ def within_p(
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(family == code) for code in range(family.max() + 1)]
     if all(np.ptp(without_noise(y, y)[chosen]) == 0 for chosen in members):
-        return math.nan
+        return {}
     shuffled = np.repeat(y[:, None], 1 + min(options.permutations, PERMUTATIONS), axis=1)
     for chosen in members:  # the first column stays
         order = rng.random((len(chosen), shuffled.shape[1] - 1)).argsort(axis=0)
@@ -388,7 +389,12 @@ def within_p(
             alike += signs.sum(axis=0)
     observed, null = alike[0], alike[1:]
     tail = min(np.count_nonzero(null >= observed), np.count_nonzero(null <= observed))
-    return min(1.0, 2 * (tail + 1) / (len(null) + 1))
+    end = min(np.count_nonzero(null == null.max()), np.count_nonzero(null == null.min()))
+    number = len(null) + 1
+    return {
+        "concordance_within_p": min(1.0, 2 * (tail + 1) / number),
+        "smallest_p": min(1.0, 2 * end / number),
+    }
 
 
 def pair_agreement(predict: Predictor, y: Array, family: Array) -> tuple[Array, Array]:
