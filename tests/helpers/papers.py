@@ -180,7 +180,7 @@ def layers_of(models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-FIRST = ("correlations", "baselines", "between_families", "meta", "controls", "simpson")
+FIRST = ("correlations", "baselines", "meta", "controls", "simpson")
 
 
 def computed(models: pd.DataFrame, options: statistics_options.Options) -> dict[str, pd.DataFrame]:
@@ -257,7 +257,7 @@ def row(tau=-0.5, low=-0.7, high=-0.2, p=0.001, **more) -> dict[str, str]:
         "kendall_low": low,
         "kendall_high": high,
         "kendall_p": p,
-        "interval": "bca",
+        "interval": "fisher-z",
         "note": "",
         **more,
     }

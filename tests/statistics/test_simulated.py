@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from atlas.statistics.between_families import between_families
 from helpers.models import one
 from helpers.options import options_with
 from helpers.simulated import FAST, families_of, nominal, normal, numbered, table_of, tau
@@ -18,7 +19,6 @@ from atlas.statistics import correlations as statistics_correlations
 from atlas.statistics import models as statistics_models
 from atlas.statistics import permutation
 from atlas.statistics.baselines import baselines
-from atlas.statistics.between_families import between_families
 from atlas.statistics.controls import controls
 from atlas.statistics.correlations import correlations
 from atlas.statistics.describe import KINDS
