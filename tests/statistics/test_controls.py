@@ -29,7 +29,7 @@ def test_controls():
         metrics=("alpha",), permutations=499, bootstrap=299, controls={"zoo-untrained": "zoo"}
     )
     found = controls(table, options)
-    found = found[(found["quality_metric"] == "accuracy") & (found["scope"] == "pooled")]
+    found = found[(found["quality_metric"] == "accuracy") & (found["scope"] == "within")]
     relations = {name: one(found, relation=name) for name in ("own", "untrained", "trained")}
     assert [relations[name]["n"] for name in relations] == [15, 14, 14]
     assert relations["untrained"]["kendall"] < -0.6 and relations["untrained"]["kendall_p"] < 0.05
@@ -54,11 +54,16 @@ def test_controls_tell_training_from_architecture():
     p = {
         (relation, scope): one(found, relation=relation, scope=scope)["kendall_p"]
         for relation in ("own", "untrained", "trained")
-        for scope in ("pooled", "within")
+        for scope in ("families", "within")
     }
-    assert p["trained", "within"] < 0.01 and p["trained", "pooled"] < 0.01
-    assert p["untrained", "pooled"] < 0.01 < 0.05 < p["untrained", "within"]
-    assert p["own", "pooled"] > 0.05 and p["own", "within"] > 0.05
+    assert p["trained", "within"] < 0.01 and p["trained", "families"] < 0.02
+    assert p["untrained", "families"] < 0.02 < 0.05 < p["untrained", "within"]
+    assert p["own", "families"] > 0.05 and p["own", "within"] > 0.05
+    means = one(found, relation="untrained", scope="families")
+    assert (means["n"], means["units"], means["groups"]) == (6, 6, 1)
+    assert means["exact"] and means["permutations"] == 720
+    expected = stats.pearsonr(before.mean(axis=1), y.mean(axis=1)).statistic
+    assert means["pearson"] == pytest.approx(expected)
     row = one(found, relation="untrained", scope="within")
     assert (row["n"], row["groups"]) == (36, 6)
     a, b = ((v - v.mean(axis=1, keepdims=True)).ravel() for v in (before, y))

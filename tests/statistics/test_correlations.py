@@ -1,18 +1,15 @@
-"""What is compared with what, and what is corrected together."""
+"""What is compared with what, and what counts as one observation."""
 
 from __future__ import annotations
-
-import itertools
-import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.models import QUICK, family, models, one, row, sample_of, several, zoo
+from helpers.models import QUICK, family, models, one, row, several, zoo
 from helpers.options import options_with
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
-from atlas.statistics import permutation
+from atlas.statistics import power
 from atlas.statistics.correlations import correlations
 from atlas.terms import keys
 from atlas.terms.notes import Note, notes_of
@@ -28,11 +25,13 @@ def test_comparisons_of_a_zoo():
     found = found[(found["metric"] == "alpha") & (found["quality_metric"] == "accuracy")]
     shape = found[found["treatment"] == "dropped"].groupby(["collection", "comparison", "scope"])
     assert shape.size().to_dict() == {
+        ("zoo", "a", "families"): 1,
         ("zoo", "a", "pooled"): 1,
         ("zoo", "b", "family"): 5,
         ("zoo", "b", "within"): 1,
         ("zoo", "c", "family"): 15,
         ("zoo", "c", "within"): 6,
+        ("zoo-untrained", "a", "families"): 1,
         ("zoo-untrained", "a", "pooled"): 1,
         ("zoo-untrained", "b", "family"): 5,
         ("zoo-untrained", "b", "within"): 1,
@@ -40,6 +39,7 @@ def test_comparisons_of_a_zoo():
     zoo_rows = found[found["collection"] == "zoo"]
     counts = ["n", "units", "groups"]
     assert one(zoo_rows, scope="pooled")[counts].tolist() == [30, 15, 1]
+    assert one(zoo_rows, scope="families")[counts].tolist() == [30, 5, 1]
     assert one(zoo_rows, comparison="b", family="f1")[counts].tolist() == [6, 3, 1]
     assert one(zoo_rows, comparison="b", scope="within")[counts].tolist() == [30, 15, 5]
     assert one(zoo_rows, variant="f1-m")[counts].tolist() == [10, 5, 1]
@@ -47,10 +47,13 @@ def test_comparisons_of_a_zoo():
     assert inside[counts].tolist() == [30, 15, 3]
     everywhere = one(zoo_rows, comparison="c", scope="within", family="")
     assert everywhere[counts].tolist() == [150, 75, 15]
-    # 5! recipe orders: p is a multiple of 1/120.
-    assert everywhere["kendall_p_recipes"] * 120 == pytest.approx(
-        round(everywhere["kendall_p_recipes"] * 120)
-    )
+    for whole in (inside, everywhere):  # 5! orders of the recipes: p is a multiple of 1/120
+        assert whole["exact"] and whole["permutations"] == 120
+        assert whole["kendall_p"] * 120 == pytest.approx(round(whole["kendall_p"] * 120))
+    in_c = zoo_rows[zoo_rows["comparison"] == "c"]
+    wide = in_c["scope"] == "within"
+    assert (in_c["kendall_p_recipes"] == in_c["kendall_p"])[wide].all()
+    assert in_c["kendall_p_recipes"][~wide].isna().all()
 
 
 def test_recipes_common_to_all_variants_are_not_many_observations():
@@ -62,23 +65,36 @@ def test_recipes_common_to_all_variants_are_not_many_observations():
         for r, (a, q) in enumerate(zip(effect, effect, strict=True))
     ]
     found = one(correlations(models(rows), QUICK), comparison="c", scope="within", family="")
-    assert found["kendall_p"] < 0.01
-    assert found["kendall_p_recipes"] == pytest.approx(2 / 120)
+    assert (found["n"], found["units"], found["groups"]) == (50, 50, 10)
+    assert found["kendall_p"] == found["kendall_p_recipes"] == pytest.approx(2 / 120)
+    assert found["detectable_pearson"] == power.detectable(5, QUICK.confirmatory_level, 0.8)
 
 
-def test_recipes_are_exchanged_in_all_groups_at_once():
-    rows = [
-        row(1, 1, variant=f"v{v}", recipe=f"r{r}", seed=s)
-        for v, r, s in itertools.product(range(3), range(4), range(2))
-    ]
-    sample = sample_of(models(rows), groups="variant")
-    indices, exact = permutation.recipe_rearrangements(sample, 99, 0)
-    assert exact and len(np.unique(indices, axis=0)) == len(indices) == math.factorial(4)
-    assert (sample.stratum[indices] == sample.stratum).all()
-    recipes = sample.recipe[indices].reshape(24, 3, 4, 2)
-    assert (recipes == recipes[:, :1, :, :1]).all()
-    unbalanced = sample_of(models(rows[1:]), groups="variant")
-    assert permutation.recipe_rearrangements(unbalanced, 99, 0) is None
+def test_recipes_that_differ_between_variants_are_as_many_observations():
+    effect = np.arange(5.0)
+    rows = [row(a, a, variant=f"v{v}", recipe=f"r{v}-{a}") for v in range(10) for a in effect]
+    found = one(correlations(models(rows), QUICK), comparison="c", scope="within", family="")
+    assert not found["exact"] and found["kendall_p"] == pytest.approx(1 / 500)
+    assert found["detectable_pearson"] < 0.6
+
+
+def test_families_are_the_units_of_a():
+    """Means over the models of the reference recipe that have both, however many a family has."""
+    rng = np.random.default_rng(3)
+    families = {f"f{i}": rng.normal(size=(2, 2 + i)) for i in range(7)}
+    families["f7"] = ([np.nan, 1.0, 2.0], [5.0, 6.0, np.nan])
+    table = several(families)
+    found = one(correlations(table, QUICK), scope="families")
+    x, y = np.array([np.mean(v, axis=1) for v in list(families.values())[:7]] + [[1.0, 6.0]]).T
+    for kind, f in (("kendall", stats.kendalltau), ("pearson", stats.pearsonr)):
+        assert found[kind] == pytest.approx(f(x, y).statistic)
+    assert found["kendall_p"] == pytest.approx(stats.kendalltau(x, y, method="exact").pvalue)
+    counts = found[["n", "units", "groups", "missing", "exact"]]
+    assert counts.tolist() == [sum(range(2, 9)) + 1, 8, 1, 2, True]
+    noisy = pd.concat([table.assign(recipe="baseline"), table.assign(recipe="noise", quality=0.0)])
+    noisy["model"] = [f"m{i}" for i in range(len(noisy))]
+    again = one(correlations(noisy, QUICK), scope="families")
+    assert again["kendall"] == pytest.approx(found["kendall"]) and again["units"] == 8
 
 
 def test_seeds_of_one_recipe_are_compared_in_c():
@@ -129,48 +145,3 @@ def test_treatments():
     pd.testing.assert_series_equal(
         same[0].drop("treatment"), same[1].drop("treatment"), check_names=False
     )
-
-
-def test_multiplicity():
-    rng = np.random.default_rng(4)
-    table = several({f"f{i}": (np.arange(6.0), rng.permutation(6.0 * np.ones(6).cumsum()))
-                     for i in range(4)})  # fmt: skip
-    table["log_norm"] = rng.normal(size=len(table))
-    options = options_with(metrics=("alpha", "log_norm"), permutations=199, bootstrap=99)
-    found = correlations(table, options)
-    families = found[(found["scope"] == "family") & (found["treatment"] == "dropped")]
-    alpha = families[families["metric"] == "alpha"]
-    assert alpha["kendall_p_holm"].tolist() == pytest.approx(
-        multipletests(alpha["kendall_p"], method="holm")[1].tolist()
-    )
-    assert alpha["kendall_p_bh"].isna().all()
-    others = found[found["kendall_p_bh"].notna() & (found["treatment"] == "dropped")]
-    assert set(others["metric"]) == {"alpha", "log_norm"}  # alpha: pooled and within
-    assert others["kendall_p_bh"].tolist() == pytest.approx(
-        multipletests(others["kendall_p"], method="fdr_bh")[1].tolist()
-    )
-    size = found[found["metric"] == "log_parameters"]
-    assert size["kendall_p_holm"].isna().all() and size["kendall_p_bh"].isna().all()
-
-
-def test_a_collection_s_own_primary_quality_is_corrected_over_its_families():
-    """Beside a collection with accuracies, one that has perplexities has claims about these."""
-    rng = np.random.default_rng(4)
-    parts = {
-        "images": several(
-            {f"f{i}": (np.arange(6.0), rng.permutation(np.arange(6.0))) for i in range(3)}
-        ),
-        "words": several(
-            {f"g{i}": (np.arange(6.0), rng.permutation(np.arange(6.0))) for i in range(3)}
-        ),
-    }
-    for name, part in parts.items():
-        part["collection"], part["model"] = name, name + part["model"]
-    parts["words"]["quality_metric"] = "perplexity"
-    found = correlations(pd.concat(parts.values(), ignore_index=True), QUICK)
-    claims = found.query("scope == 'family' and metric == 'alpha' and treatment == 'dropped'")
-    assert claims.groupby("collection")["kendall_p_holm"].count().to_dict() == {
-        "images": 3,
-        "words": 3,
-    }
-    assert claims["kendall_p_bh"].isna().all()

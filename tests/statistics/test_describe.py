@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
-from helpers.models import QUICK, family, one, several
+from helpers.models import QUICK, family, one, sample_of, several
 from helpers.options import options_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from atlas.statistics import bootstrap, describe
+from atlas.statistics import describe, intervals, power
+from atlas.statistics.bootstrap import weighted_correlations
 from atlas.statistics.correlations import correlations
 from atlas.terms.notes import Note
 
@@ -62,34 +64,39 @@ def test_within_is_centred_on_the_groups():
     assert (found["n"], found["groups"]) == (24, 4)
 
 
-def test_fisher_intervals_by_hand():
-    z = stats.norm.ppf(0.975)
-    low, high = bootstrap.fisher_interval("pearson", 0.5, 7, 0.95)
-    assert (low, high) == pytest.approx(
-        (math.tanh(math.atanh(0.5) - z / 2), math.tanh(math.atanh(0.5) + z / 2))
-    )
-    kendall = bootstrap.fisher_interval("kendall", 0.5, 7, 0.95)
-    assert math.atanh(kendall[1]) - math.atanh(0.5) == pytest.approx(z * math.sqrt(0.437 / 3))
-    spearman = bootstrap.fisher_interval("spearman", -0.5, 7, 0.95)
-    assert math.atanh(spearman[1]) + math.atanh(0.5) == pytest.approx(z * math.sqrt(1.125 / 4))
-    assert all(map(math.isnan, bootstrap.fisher_interval("kendall", -1.0, 7, 0.95)))
-
-
-@pytest.mark.parametrize(
-    ("n", "interval"), [(3, ""), (4, ""), (5, "fisher-z"), (7, "fisher-z"), (8, "bca")]
-)
-def test_interval_by_number(n, interval):
+@pytest.mark.parametrize("n", [3, 4, 5, 7, 8])
+def test_interval_by_number(n):
     x = np.arange(n, dtype=float)
     y = np.array([1, 3, 0, 2, 5, 4, 7, 6.5])[:n]
     found = one(correlations(family(x, y), QUICK), scope="family")
-    assert found["interval"] == interval
+    assert found["interval"] == ("fisher-z" if n >= 5 else "")
     bounds = found[[f"{kind}_{end}" for kind in describe.KINDS for end in ("low", "high")]]
-    assert bounds.notna().all() == bool(interval)
+    assert bounds.notna().all() == (n >= 5)
     assert (found["note"] == Note.NO_INTERVAL_SMALL_N) == (n <= 4)
-    if interval:
+    detectable = power.detectable(n, QUICK.confirmatory_level, 0.8)
+    assert found["detectable_pearson"] == pytest.approx(detectable, nan_ok=True)
+    assert np.isfinite(detectable) == (2 / math.factorial(n) < QUICK.confirmatory_level)
+    if n >= 5:
         assert found["kendall_low"] < found["kendall"] < found["kendall_high"]
-        z = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / math.sqrt(n - 3)
-        assert found["detectable_pearson"] == pytest.approx(math.tanh(z))
+        sample = sample_of(family(x, y))
+        expected = intervals.fisher_intervals(
+            sample,
+            describe.KINDS,
+            found[list(describe.KINDS)],
+            lambda weights: weighted_correlations(sample, weights)[:, :, 0],
+            0.95,
+        )
+        assert bounds.tolist() == pytest.approx(np.ravel(expected).tolist())
+
+
+def test_intervals_have_the_confidence_asked_for():
+    x, y = np.random.default_rng(2).normal(size=(2, 12))
+    widths = []
+    for confidence in (0.8, 0.95, 0.99):
+        options = dataclasses.replace(QUICK, confidence=confidence)
+        row = one(correlations(family(x, y), options), scope="family")
+        widths.append([row[f"{k}_high"] - row[f"{k}_low"] for k in describe.KINDS])
+    assert (np.diff(widths, axis=0) > 0.05).all()
 
 
 @pytest.mark.parametrize("n", [6, 12])
@@ -100,5 +107,5 @@ def test_perfect_order_has_no_interval(n):
     assert found["spearman"] == pytest.approx(-1)
     assert np.isnan(found["kendall_low"]) and np.isnan(found["kendall_high"])
     assert -1 < found["pearson_low"] < found["pearson"]
-    why = Note.PERFECT_CORRELATION if n < 8 else Note.RESAMPLES_DO_NOT_VARY
-    assert found["note"] == why.of("kendall", "spearman")
+    assert found["interval"] == "fisher-z"
+    assert found["note"] == Note.PERFECT_CORRELATION.of("kendall", "spearman")

@@ -33,8 +33,6 @@ def test_random_effects_by_hand():
     assert found["pearson_p"] == pytest.approx(stats.ttest_1samp(z, 0).pvalue, abs=1e-6)
     q = (n - 3) * ((z - z.mean()) ** 2).sum()
     assert (found["q"], found["i2"]) == pytest.approx((q, 100 * (1 - 3 / q)))
-    half = stats.t.ppf(0.975, 2) * math.sqrt(found["tau2"] + z.var(ddof=1) / 4)
-    assert math.atanh(found["prediction_low"]) == pytest.approx(z.mean() - half, abs=1e-6)
 
 
 def test_random_effects_without_heterogeneity():
@@ -47,8 +45,9 @@ def test_random_effects_without_heterogeneity():
 def test_random_effects_leave_out_what_has_no_variance():
     found = random_effects(groups_of([-1.0, 0.5, 0.3, -0.9, np.nan], [9, 9, 9, 3, 9]), 0.95)
     assert (found["k"], found["k_left_out"]) == (2, 3)
-    assert found["note"] == join(Note.TWO_GROUPS, Note.PERFECT_GROUPS_LEFT_OUT.of(1))
-    assert "prediction_low" not in found
+    assert found["note"] == Note.PERFECT_GROUPS_LEFT_OUT.of(1)
+    none = random_effects(groups_of([1.0, 0.5], [9, 3]), 0.95)
+    assert none["note"] == join(Note.NO_LARGE_GROUP, Note.PERFECT_GROUPS_LEFT_OUT.of(1))
     assert random_effects(groups_of([0.5], [3]), 0.95)["k"] == 0
     assert "pearson_low" not in random_effects(groups_of([0.5], [9]), 0.95)
 
@@ -70,7 +69,7 @@ def test_mean_correlation_speaks_where_groups_are_small(effect):
 
 
 def test_heterogeneity_is_recovered():
-    """25 families whose true z varies with SD 0.8: tau2, I2, Q and a prediction interval say so."""
+    """25 families whose true z varies with SD 0.8: tau2, I2 and Q say so."""
     rng = np.random.default_rng(12)
     true = np.tanh(rng.normal(-0.5, 0.8, size=25))
     x, y = np.stack([normal(rng, 12, r) for r in true], axis=1)
@@ -81,11 +80,6 @@ def test_heterogeneity_is_recovered():
     assert row["tau2"] == pytest.approx(0.64, rel=0.5)
     assert row["i2"] > 70 and row["q_p"] < 1e-6
     assert row["pearson_low"] < math.tanh(-0.5) < row["pearson_high"]
-    width = row["pearson_high"] - row["pearson_low"]
-    assert row["prediction_high"] - row["prediction_low"] > 2 * width
-    assert row["prediction_low"] < -0.9 and row["prediction_high"] > 0.5
-    inside = (true > row["prediction_low"]) & (true < row["prediction_high"])
-    assert inside.mean() > 0.85
     assert ((true > row["pearson_low"]) & (true < row["pearson_high"])).mean() < 0.6
 
 
@@ -135,16 +129,22 @@ def test_no_mean_effect_is_found_no_oftener_than_chance_allows(spread):
     assert (np.mean(np.array(common) <= 0.05) > 0.15) == (spread > 0)
 
 
-def test_variants_are_put_together_in_c():
+@pytest.mark.parametrize("shared", [False, True])
+def test_variants_are_put_together_in_c_where_they_share_no_recipe(shared):
     rng = np.random.default_rng(15)
     x, y = normal(rng, (8, 9), -0.7) + 10 * rng.normal(size=(2, 8, 1))
     labels = {"family": np.repeat(["f0", "f1"], 4)[:, None], "variant": numbered("v", 8, 0)}
-    recipe = np.array(["baseline", *"abcdefgh"], object)
+    recipe = numbered("r", 9, 1) + ("" if shared else numbered("-v", 8, 0))
     table = table_of(x, y, recipe=recipe, **labels)
     found = correlations(table, FAST)
     row = one(meta(table, found, FAST), comparison="c")
     assert (row["k"], row["k_left_out"], row["units"], row["mean_r_groups"]) == (8, 0, 72, 8)
-    assert row["pearson_low"] < -0.7 < row["pearson_high"] < 0
+    estimates = ["pearson", "pearson_low", "pearson_p", "z", "z_se", "tau2", "i2", "q", "q_p"]
+    if shared:
+        assert row["note"] == Note.GROUPS_SHARE_RECIPES and row[estimates].isna().all()
+    else:
+        assert row["note"] == "" and row[estimates].notna().all()
+        assert row["pearson_low"] < -0.7 < row["pearson_high"] < 0
     assert row["mean_r_p"] == pytest.approx(1 / 300)
     own = found[(found["comparison"] == "c") & (found["scope"] == "family")]
     own = own[(own["metric"] == "alpha") & (own["treatment"] == "dropped")]
@@ -163,3 +163,18 @@ def test_mean_correlation_of_small_groups_has_a_nominal_p():
         assert row["exact"] and row["permutations"] == 6**4
         p.append(row["mean_r_p"])
     assert nominal(p) and 0.4 < np.mean(p) < 0.6
+
+
+def test_the_mean_correlation_of_recipes_that_act_alike_has_a_nominal_p():
+    """Recipes are exchanged in all variants at once, as in `correlations`."""
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(2, 1, 5)) + 0.5 * rng.normal(size=(2, 6, 5))
+        table = table_of(x, y, variant=numbered("v", 6, 0), recipe=numbered("r", 5, 1))
+        group = table.iloc[[0]].assign(comparison="c", scope="family", metric="alpha")
+        group = group.assign(treatment="dropped", pearson=np.nan, n=5, units=5)
+        row = one(meta(table, group, FAST))
+        assert row["exact"] and row["permutations"] == 120 and row["mean_r_groups"] == 6
+        p.append(row["mean_r_p"])
+    assert nominal(p) and 0.35 < np.mean(p) < 0.65

@@ -14,16 +14,14 @@ from helpers.options import options_with
 from helpers.simulated import FAST, families_of, nominal, normal, numbered, table_of, tau
 from scipy import stats
 
-from atlas.statistics import correlations as statistics_correlations
-from atlas.statistics import models as statistics_models
 from atlas.statistics import permutation
 from atlas.statistics.baselines import baselines
-from atlas.statistics.between_families import between_families
 from atlas.statistics.controls import controls
 from atlas.statistics.correlations import correlations
 from atlas.statistics.describe import KINDS
 from atlas.statistics.meta import meta
-from atlas.statistics.models import prepare
+from atlas.statistics.models import Scope, prepare
+from atlas.statistics.sample import make_sample
 from atlas.statistics.simpson import simpson
 from atlas.terms.notes import Note
 
@@ -31,25 +29,30 @@ BOUNDS = [f"{kind}_{end}" for kind in KINDS for end in ("low", "high")]
 P_VALUES = [f"{kind}_p" for kind in KINDS]
 
 
-def study(rng: np.random.Generator, a: float, b: float, c: float) -> pd.DataFrame:
+def study(
+    rng: np.random.Generator, a: float, b: float, c: float, shared: bool = True
+) -> pd.DataFrame:
     """Families, their variants and the recipes of each, in 2 seeds: a correlation of its own each.
 
     The variance between recipes is small beside that between variants, that beside the families'.
-    Recipes that are not the reference differ from it in both variables by a draw per variant.
+    Recipes that are not the reference differ from it in both variables by a draw per variant, and
+    are those of all variants, or have names of their own in each.
     """
     shape = (20, 5, 5, 1)
     levels = [normal(rng, s, r) for s, r in (((20, 1, 1, 1), a), ((20, 5, 1, 1), b), (shape, c))]
     x, y = 100 * levels[0] + 10 * levels[1] + levels[2] + 0.01 * rng.normal(size=(2, 20, 5, 5, 2))
     family, variant = numbered("f", 20, 0, 4), numbered("-v", 5, 1, 4)
     recipe = np.array(["baseline", "r1", "r2", "r3", "r4"], object).reshape(1, 1, 5, 1)
+    if not shared:
+        recipe = np.where(recipe == "baseline", recipe, recipe + family + variant)
     seed = np.array(["0", "1"], object)
     return table_of(x, y, family=family, variant=family + variant, recipe=recipe, seed=seed)
 
 
 def test_each_comparison_recovers_its_own_effect():
     """(a) negative, (b) positive, (c) negative and weaker: none is taken for another."""
-    found = correlations(study(np.random.default_rng(1), -0.9, 0.8, -0.6), FAST)
-    truth = {("a", "pooled"): -0.9, ("b", "within"): 0.8, ("c", "within"): -0.6}
+    found = correlations(study(np.random.default_rng(1), -0.9, 0.8, -0.6, shared=False), FAST)
+    truth = {("a", "families"): -0.9, ("b", "within"): 0.8, ("c", "within"): -0.6}
     for (comparison, scope), r in truth.items():
         near = 0.2 if comparison == "a" else 0.1  # 20 families, 100 variants, 500 recipes
         row = one(found, comparison=comparison, scope=scope, family="")
@@ -69,8 +72,7 @@ def test_each_comparison_recovers_its_own_effect():
         own = small[(small["comparison"] == comparison) & (small["treatment"] == "dropped")]
         assert (own["units"] == 5).all() and (own["n"] == 10).all()
         error = own["kendall"].std() / math.sqrt(len(own))
-        # One pair in nine is of two seeds, whose order is a coin's.
-        assert own["kendall"].mean() == pytest.approx(tau(r) * 8 / 9, abs=4 * error)
+        assert own["kendall"].mean() == pytest.approx(tau(r), abs=4 * error)
         low, high = own["kendall_low"], own["kendall_high"]
         held = ((low <= tau(r)) & (tau(r) <= high))[low.notna()]
         assert held.mean() >= 0.95 - 3 * math.sqrt(0.0475 / len(held))
@@ -105,7 +107,7 @@ def test_no_effect_is_found_no_oftener_than_chance_allows():
         found = found[(found["metric"] == "alpha") & (found["treatment"] == "dropped")]
         for (comparison, scope), rows in found.groupby(["comparison", "scope"]):
             p.setdefault((comparison, scope), []).extend(rows[P_VALUES].to_numpy().ravel())
-    for key in (("a", "pooled"), ("b", "family"), ("b", "within")):
+    for key in (("a", "families"), ("a", "pooled"), ("b", "family"), ("b", "within")):
         # Three p values of one row are no three independent ones.
         independent = len(p[key]) / 3
         assert np.mean(np.array(p[key]) <= 0.05) <= 0.05 + 3 * math.sqrt(0.0475 / independent)
@@ -128,17 +130,43 @@ def test_exact_p_is_exactly_nominal(n):
 def test_recipes_that_act_alike_are_no_independent_evidence():
     """Without an effect: exchanging recipes in each variant errs, in all at once does not."""
     apart, together = [], []
+    names = {"variant": numbered("v", 6, 0), "recipe": numbered("r", 6, 1)}
+    table = prepare(table_of(np.zeros((6, 6)), 0.0, **names))
+    scope = Scope("c", "within", "", "", table, table["variant"].to_numpy())
     for seed in range(120):
         rng = np.random.default_rng(seed)
-        x, y = rng.normal(size=(2, 1, 5)) + 0.5 * rng.normal(size=(2, 6, 5))
-        table = prepare(table_of(x, y, variant=numbered("v", 6, 0), recipe=numbered("r", 5, 1)))
-        scope = statistics_models.Scope("c", "within", "", "", table, table["variant"].to_numpy())
-        options = replace(FAST, permutations=99, bootstrap=2, seed=seed)
-        row = statistics_correlations._correlate(scope, table["alpha"].to_numpy(), options, ())
-        apart.append(row["kendall_p"])
-        together.append(row["kendall_p_recipes"])
+        x, y = rng.normal(size=(2, 1, 6)) + 0.5 * rng.normal(size=(2, 6, 6))
+        sample = make_sample(scope, [x.ravel(), y.ravel()], FAST)
+        for mover, p in ((np.arange(36), apart), (sample.mover, together)):
+            given = replace(sample, mover=mover)
+            indices, exact = permutation.rearrangements(given, 99, seed)
+            assert exact == (p is together)
+            p.append(permutation.permutation_p(*given.centre(), indices, exact)["kendall"])
     assert np.mean(np.array(apart) <= 0.05) > 0.2
     assert nominal(together) and 0.35 < np.mean(together) < 0.65
+
+
+def test_families_that_resemble_each_other_are_no_independent_models():
+    """Families share most of alpha's and quality's variance, each for itself: no correlation.
+
+    Over their means that is found no oftener than chance allows, over all models as if they were
+    independent in many studies.
+    """
+    share = np.array([0.67, 0.85])[:, None, None]
+    families = numbered("f", 12, 0)
+    table = prepare(table_of(np.zeros((12, 4)), 0.0, family=families))
+    means, pooled = [], []
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        alike, own = rng.normal(size=(2, 12, 1)), rng.normal(size=(2, 12, 4))
+        values = (np.sqrt(share) * alike + np.sqrt(1 - share) * own).reshape(2, -1)
+        for name, p in (("families", means), ("pooled", pooled)):
+            sample = make_sample(Scope("a", name, "", "", table), values, FAST)
+            assert sample.n == (12 if name == "families" else 48)
+            indices, exact = permutation.rearrangements(sample, 199, seed)
+            p.append(permutation.permutation_p(*sample.centre(), indices, exact)["kendall"])
+    assert nominal(means) and 0.35 < np.mean(means) < 0.65
+    assert np.mean(np.array(pooled) <= 0.05) > 0.15
 
 
 @pytest.mark.parametrize("n", range(3, 9))
@@ -155,8 +183,12 @@ def test_each_small_number_through_every_table(n):
     assert rows[["slope", "intercept", "theil_sen", "r2", "rmse", *KINDS]].notna().all(axis=None)
     assert rows["exact"].all() and (rows["permutations"] == math.factorial(n)).all()
     assert (rows["kendall_p"] >= 2 / math.factorial(n) - 1e-12).all()
-    assert (rows["kendall_p_holm"] >= rows["kendall_p"]).all()
-    assert (rows["interval"] == {3: "", 4: "", 8: "bca"}.get(n, "fisher-z")).all()
+    assert (rows["kendall_p_bh"] >= rows["kendall_p"]).all()
+    assert rows["kendall_p_holm"].isna().all()
+    claims = found[found["kendall_p_holm"].notna() & (found["treatment"] == "dropped")]
+    assert claims["scope"].tolist() == ["families", "within"]
+    assert (claims["kendall_p_holm"] >= claims["kendall_p"]).all()
+    assert (rows["interval"] == ("fisher-z" if n >= 5 else "")).all()
     assert (rows["note"] == Note.NO_INTERVAL_SMALL_N).all() == (n <= 4)
     assert rows["detectable_pearson"].notna().all() == (n >= 5)
     assert (rows["detectable_pearson"].dropna() < 1).all()
@@ -172,18 +204,19 @@ def test_each_small_number_through_every_table(n):
 
     beyond = baselines(table, options)
     beyond = beyond[(beyond["scope"] == "family") & (beyond["treatment"] == "dropped")]
-    partial = beyond[["partial_pearson", "partial_pearson_p", "added_r2"]]
+    unordered = beyond[beyond["note"] != Note.ORDERED_BY_SIZE]
+    assert len(unordered) >= 4
+    partial = unordered[["partial", "partial_p", "added_r2"]]
     assert partial.notna().all(axis=None) == (n >= 4)
+    assert partial.isna().all(axis=None) == (n < 4)
     assert (beyond["note"] == Note.TOO_FEW_UNITS_FOR_PARTIAL).all() == (n < 4)
-    bounds = [
-        f"{name}_{end}" for name in ("partial_pearson", "added_r2") for end in ("low", "high")
-    ]
-    assert beyond[bounds].notna().all(axis=None) == (n >= 8)
-    assert beyond[bounds].isna().all(axis=None) == (n < 8)
+    bounds = unordered.loc[unordered["partial"].abs() < 1, ["partial_low", "partial_high"]]
+    assert bounds.notna().all(axis=None) == (n >= 6)  # one more than without size
+    assert bounds.isna().all(axis=None) == (n < 6)
 
     whole = one(meta(table, found, options))
     assert (whole["k"], whole["k_left_out"]) == ((0, 6) if n == 3 else (6, 0))
-    assert np.isnan(whole["pearson_low"]) == np.isnan(whole["prediction_low"]) == (n == 3)
+    assert np.isnan(whole["pearson_low"]) == (n == 3)
     assert whole["mean_r_groups"] == 6
     assert whole["mean_r"] == pytest.approx(rows["pearson"].mean())
     paradox = one(simpson(table, options))
@@ -199,7 +232,6 @@ def test_one_model_has_a_row_and_a_reason_everywhere():
     tables = {
         "correlations": found,
         "baselines": baselines(table, options),
-        "between_families": between_families(table, options),
         "meta": meta(table, found, options),
         "simpson": simpson(table, options),
     }
@@ -219,10 +251,10 @@ def test_one_family_answers_b_and_says_why_not_a():
     table = table_of(*normal(rng, 12, -0.8), parameters=10 ** rng.uniform(5, 7, 12))
     found = correlations(table, FAST)
     assert one(found, scope="pooled")["note"] == Note.ONE_FAMILY
+    assert one(found, scope="families")["note"] == Note.TOO_FEW_UNITS
     assert one(found, comparison="b", scope="within")["note"] == Note.TOO_FEW_GROUPS
     assert one(found, scope="family")["kendall_p"] < 0.05
     assert one(found, scope="family")["pearson_high"] < 0
-    assert one(between_families(table, FAST))["note"] == Note.TOO_FEW_MODELS
     whole = one(meta(table, found, FAST))
     assert whole["k"] == 1 and whole["note"] == Note.ONE_GROUP
     assert whole["pearson"] == pytest.approx(one(found, scope="family")["pearson"])
@@ -282,9 +314,7 @@ def test_a_constant_family_silences_itself_alone():
         rows["note"]["f05"] == Note.METRIC_CONSTANT and rows["note"]["f06"] == Note.QUALITY_CONSTANT
     )
     assert (
-        rows.loc[["f05", "f06"], [*KINDS, *P_VALUES, "slope", "kendall_p_holm"]]
-        .isna()
-        .all(axis=None)
+        rows.loc[["f05", "f06"], [*KINDS, *P_VALUES, "slope", "kendall_p_bh"]].isna().all(axis=None)
     )
     drop = ["kendall_p_bh"]  # corrects over the other rows, too
     before = clean[(clean["scope"] == "family") & (clean["treatment"] == "dropped")]
@@ -300,7 +330,10 @@ def test_a_constant_family_silences_itself_alone():
     within = one(found, comparison="b", scope="within")
     a, b = (np.round(v - v.mean(axis=1, keepdims=True), 9).ravel() for v in (x, y))
     assert within["kendall"] == pytest.approx(stats.kendalltau(a, b).statistic)
-    assert one(between_families(table, FAST))["n"] == 7
+    means = one(found, scope="families")
+    assert (means["n"], means["units"]) == (42, 7)
+    expected = stats.kendalltau(x.mean(axis=1), y.mean(axis=1)).statistic
+    assert means["kendall"] == pytest.approx(expected)
 
 
 def test_missing_values_are_as_if_the_models_were_not_there():
@@ -317,17 +350,17 @@ def test_missing_values_are_as_if_the_models_were_not_there():
         tables[name] = {
             "correlations": found[found["metric"] == "alpha"].drop(columns="missing"),
             "baselines": baselines(models, FAST),
-            "between_families": between_families(models, FAST).drop(columns="missing"),
             "meta": meta(models, found, FAST),
             "simpson": simpson(models, FAST),
         }
     for name, expected in tables["without"].items():
         found = tables["gaps"][name]
         chosen = [t.loc[t["metric"] == "alpha"].reset_index(drop=True) for t in (found, expected)]
-        drop = [c for c in chosen[0] if c == "kendall_p_bh"]
+        drop = [c for c in chosen[0] if c.endswith("_p_bh")]
         pd.testing.assert_frame_equal(*(t.drop(columns=drop) for t in chosen), check_dtype=False)
     missing = correlations(gaps, FAST)
     assert one(missing, scope="pooled")["missing"] == 6
+    assert one(missing, scope="families")["units"] == 6
     assert one(missing, scope="family", family="f01")["missing"] == 2
     # A model of unknown size still counts, but in the baselines.
     unknown = table.assign(parameters=table["parameters"].where(table.index != 3))

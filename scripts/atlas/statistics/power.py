@@ -34,7 +34,7 @@ def detectable(units: int, level: float, power: float) -> float:
     probability = counts / counts.sum()
     scores = pairs - 2 * np.arange(pairs + 1)
     tail = np.array([probability[np.abs(scores) >= score].sum() for score in range(pairs + 1)])
-    rare = np.flatnonzero(tail <= level)
+    rare = np.flatnonzero(tail <= level * (1 + 1e-9))  # 1 - 0.9 is less than 0.1
     if not len(rare):
         return math.nan
     rng = np.random.default_rng(units)
