@@ -390,7 +390,7 @@ ALTERNATIVES = {
         "alpha_gaussian": "Gaussian noise, same shape",
         "alpha_over_shuffled": "alpha relative to shuffled (log)",
     },
-    "baselines: no fit, no training, nothing": {
+    "without fit, training or network": {
         "log_norm": "log₁₀ Frobenius norm²",
         "log_spectral_norm": "log₁₀ λmax",
         "stable_rank": "stable rank",
