@@ -65,6 +65,7 @@ def _beyond_size(
     sample = make_sample(scope, three, options)
     centred = sample.centre()
     row: dict[str, Any] = {"n": sample.models, "units": sample.n, "groups": sample.strata}
+    row["partial_p"] = math.nan  # a table without any p is corrected, too
     note = obstacle_to(sample, centred[:2]) or scope_obstacle(scope, sample)
     if not note and np.ptp(centred[2]) == 0:
         note = Note.SIZE_CONSTANT
