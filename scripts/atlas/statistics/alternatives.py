@@ -12,7 +12,6 @@ import pandas as pd
 from scipy import stats
 
 from atlas.statistics.describe import obstacle_to, scope_obstacle
-from atlas.statistics.extremes import within_reach
 from atlas.statistics.intervals import fisher_intervals, plain_intervals
 from atlas.statistics.models import (
     Scope,
@@ -113,7 +112,7 @@ def _baselines(
     own = table[table["collection"].isin(controls) & (table["variant"] != "")]
     own = own[(own["dataset"] == dataset) & (own["weightwatcher_version"] == version)]
     own = own.drop_duplicates(["collection", "model"])  # a row per quality metric otherwise
-    alpha = own.assign(alpha=within_reach(metric_values(own, ALPHA, "dropped")))
+    alpha = own.assign(alpha=metric_values(own, ALPHA, "dropped"))
     means = alpha.groupby(["family", "variant"])["alpha"].mean().rename(UNTRAINED)
     untrained = part[["family", "variant"]].join(means, on=["family", "variant"])[UNTRAINED]
     drawn = [
@@ -134,9 +133,9 @@ def _beside_alpha(
     scope: Scope, names: Sequence[str], options: Options, key: Sequence[object]
 ) -> Iterator[dict[str, Any]]:
     """One row of `alternatives` per name; alternatives known for the same models share the work."""
-    alpha = within_reach(metric_values(scope.models, ALPHA, "dropped"))
+    alpha = metric_values(scope.models, ALPHA, "dropped")
     quality = scope.models["oriented"].to_numpy()
-    values = {name: within_reach(metric_values(scope.models, name, "dropped")) for name in names}
+    values = {name: metric_values(scope.models, name, "dropped") for name in names}
     alike: dict[bytes, list[str]] = {}
     for name in names:
         alike.setdefault(np.isfinite(values[name] + alpha).tobytes(), []).append(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from atlas.statistics.extremes import within_reach
 from atlas.statistics.options import Array, Options
 from atlas.tables.recipes import has_reference, is_reference
 from atlas.terms.keys import FACTOR, LOWER_IS_BETTER, NAMES, PARTITION, SIZE
@@ -39,16 +40,22 @@ def prepare(models: pd.DataFrame) -> pd.DataFrame:
     sign = np.where(table["quality_metric"].isin(LOWER_IS_BETTER), -1.0, 1.0)
     table["oriented"] = sign * table["quality"]
     named = (table["seed"] != "") & (table["variant"] != "")
-    replicate = table[["family", "variant", "recipe"]].agg("\x1f".join, axis=1)
+    alike = [table[column] for column in ("family", "variant", "recipe", *factors)]
+    replicate = pd.Series(["\x1f".join(names) for names in zip(*alike, strict=True)], table.index)
     table["unit"] = replicate.where(named, table["model"]) if len(table) else ""
     return table.sort_values([*NAMES, "quality"], kind="stable", ignore_index=True)
 
 
 def metric_values(table: pd.DataFrame, metric: str, treatment: str) -> Array:
-    """A metric's column (n,) under a treatment of failed fits; missing where there is none."""
+    """A metric's column (n,) under a treatment of failed fits; missing where there is none.
+
+    Values far off all others are moved to a limit: see `within_reach`.
+    """
     stored = f"{metric}_stored"
     column = stored if treatment == "stored" and stored in table else metric
-    return table[column].to_numpy(float) if column in table else np.full(len(table), np.nan)
+    if column not in table:
+        return np.full(len(table), np.nan)
+    return within_reach(table[column].to_numpy(float))
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _units(models: pd.DataFrame, metrics: Sequence[str], options: Options) -> pd
     Models without quality, size or primary metric are left out before. Metrics far off all others
     are moved to a limit (`within_reach`), which depends on no quality.
     """
-    values = {m: within_reach(metric_values(models, m, "dropped")) for m in metrics}
+    values = {m: metric_values(models, m, "dropped") for m in metrics}
     by = ["family", "unit" if options.seeds_are_replicates else "model"]
     frame = models[by].assign(quality=models["oriented"], **values)
     frame = frame.dropna(subset=["quality", SIZE, options.primary_metric])

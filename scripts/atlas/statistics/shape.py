@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from atlas.statistics.describe import describe, obstacle_to
-from atlas.statistics.extremes import within_reach
 from atlas.statistics.models import metric_values, prepare, reference_models, repeated_partitions
 from atlas.statistics.options import Options
 from atlas.statistics.sample import Sample, group_means, plain_sample, sorted_table
@@ -58,7 +57,7 @@ def shape(models: pd.DataFrame, options: Options) -> pd.DataFrame:
                 continue
             labels = dict(zip(PARTITION, partition, strict=True)) | {"null": null}
             values = {
-                name: within_reach(metric_values(chosen, c, "dropped"))
+                name: metric_values(chosen, c, "dropped")
                 for name, c in (("x", column), ("y", ALPHA))
             }
             variants = group_means(chosen, ["family", "named"], values)
@@ -81,7 +80,7 @@ def _errors(models: pd.DataFrame, column: str, variants: pd.DataFrame) -> Array:
 
     Models of one variant have the same draws, so their mean has the error of one.
     """
-    errors = within_reach(metric_values(models, f"{column}_se", "dropped"))
+    errors = metric_values(models, f"{column}_se", "dropped")
     squares = models.assign(square=errors**2)
     means = squares.groupby(["family", "named"], sort=True)["square"].mean()
     return means.reindex(pd.MultiIndex.from_frame(variants[["family", "named"]])).to_numpy(float)
