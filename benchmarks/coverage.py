@@ -486,7 +486,7 @@ def moved(variants: int, number: int) -> Case:
         table = models(x, y, variant=names("v", variants, 0, 2), **columns)
         table = factors.factors(table, replace(options, primary_metrics=("alpha",)))
         row = row_of(table, factor="")
-        return {"all: kendall_p_factors": Test(row["kendall_p_factors"])}
+        return {f"all: {test}": Test(row[test]) for test in ("kendall_p_factors", "sign_error_p")}
 
     design = f"{variants} variants, {number} factors that move alpha and quality independently"
     return Case("factors", design, study, share=0.5)

@@ -28,9 +28,9 @@ p values exchange whole settings in all variants at once, as `pairs` exchanges r
 other variants have stay apart. That of `kendall` is two-sided, `information` and `sign_error` ask
 whether signs tell more, and whether the worst error is smaller, than after such an exchange. What
 they call chance is that settings are exchangeable. A factor that moves metric and quality, each for
-a reason of its own, is no chance: of it a tau tells the direction, not the cause. Hence
-`kendall_p_factors` of the mean: the signs of whole factors are flipped, so factors are what is
-counted; it needs 6 of them to be small.
+a reason of its own, is no chance: of it a tau tells the direction, not the cause, and `kendall_p` of
+the mean is about the factors that there are. `kendall_p_factors` flips the signs of whole factors, so
+that these are what is counted; it needs 6 of them to be small.
 
 **Intervals** are of the mean over settings and variants like these, given the factors: Wilson's
 score interval (1927) of a share, with the effective number of pairs that a variance clustered by
