@@ -404,6 +404,28 @@ def test_weightwatcher_reads_every_layer_as_what_it_is(architecture):
             assert not guessed.search(str(type(layer)).lower()), type(layer)
 
 
+def test_a_recurrent_layer_computes_what_torchs_gru_does():
+    mine = networks.RecurrentLayer(16)
+    theirs = nn.GRU(16, 16, batch_first=True)
+    theirs.load_state_dict(
+        {
+            "weight_ih_l0": mine.inputs.weight,
+            "weight_hh_l0": mine.state.weight,
+            "bias_ih_l0": mine.inputs.bias,
+            "bias_hh_l0": mine.state.bias,
+        }
+    )
+    x = torch.randn(3, 7, 16)
+    assert torch.allclose(mine(x), theirs(x)[0], atol=1e-6)
+
+
+def test_a_dense_layer_keeps_its_input_and_adds_to_it():
+    layer = networks.DenseLayer(16, 8).eval()
+    x = torch.randn(2, 16, 1, 10)
+    assert layer(x).shape == (2, 24, 1, 10)
+    assert torch.equal(layer(x)[:, :16], x)
+
+
 def test_sizes_are_checked():
     with pytest.raises(ValueError, match="unknown architecture"):
         networks.build("lstm", {"width": 8}, 0)
