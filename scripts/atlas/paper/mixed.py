@@ -83,17 +83,17 @@ def _adjusted(found: Sequence[Mixed], name: str) -> str:
         before, after = model.within.outcome, model.adjusted.outcome
         way = "smaller" if after is Outcome.NEGATIVE else "larger"
         if after in (Outcome.FEW, Outcome.NONE):
-            text = f"the effect inside families cannot be tested for {{who}}"
+            text = "the effect inside families cannot be tested for {who}"
         elif before.decided and after is before:
-            text = f"the effect inside families stays for {{who}}"
+            text = "the effect inside families stays for {who}"
         elif before.decided and after.decided:
-            text = f"the effect inside families turns round for {{who}}"
+            text = "the effect inside families turns round for {who}"
         elif before.decided:
-            text = f"the effect inside families is no longer clear for {{who}}"
+            text = "the effect inside families is no longer clear for {who}"
         elif after.decided:
             text = f"{way} {name} goes with better models inside families for {{who}}"
         else:
-            text = f"the direction inside families stays open for {{who}}"
+            text = "the direction inside families stays open for {who}"
         clauses.setdefault(text, []).append(model.name)
     return "; ".join(text.replace("{who}", listing(names)) for text, names in clauses.items())
 
