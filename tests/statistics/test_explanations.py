@@ -273,6 +273,9 @@ def test_a_family_of_two_collections_is_one_observation():
         part["D"] = part["family"].str[1:].astype(float)
     row = one(explained(pd.concat(parts, ignore_index=True)), collection="all", candidate="D")
     assert (row["n"], row["interval"]) == (12, "fisher-z")
+    width = np.diff(np.arctanh([row["kendall_low"], row["kendall_high"]]))[0]
+    # As wide as that of six families at least; twelve would have half of it.
+    assert width >= 2 * stats.norm.ppf(0.975) * math.sqrt(0.437 / (6 - 4)) - 1e-9
 
 
 def everything(table: pd.DataFrame, own: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:
