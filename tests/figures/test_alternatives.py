@@ -33,7 +33,7 @@ def test_alternatives_shows_the_values_of_the_table():
     for ax, comparison in zip(figure.axes, "abc", strict=True):
         heights = rows_of(ax, row_names(figure))
         own = table[(table["comparison"] == comparison) & table["kendall"].notna()]
-        for row in own[own["equal"] < own["n"]].to_dict("records"):
+        for row in own[own["equal"] < own["units"]].to_dict("records"):
             y = heights[names[row["metric"]]]
             (mark,) = marks_at(ax, y)
             assert mark.get_xdata()[0] == row["kendall"]
@@ -131,7 +131,7 @@ def test_figures_and_sentences_call_the_same_rows_decided(p):
     ends = [(-0.8, -0.2), (-0.8, 0.1), (0.2, 0.8), (np.nan, np.nan)]
     rows = [
         {"kendall": tau, "kendall_low": low, "kendall_high": high, "interval": how, p: value}
-        for (low, high), how, value in itertools.product(ends, ("bca", ""), (0.001, 0.05, 0.2))
+        for (low, high), how, value in itertools.product(ends, ("fisher-z", ""), (0.001, 0.05, 0.2))
         for tau in ((0.5, 1.0) if low != low else ((low + high) / 2,))
     ]
     table = pd.DataFrame(rows)

@@ -46,7 +46,7 @@ def of_alternatives(collections: tuple[str, ...] = ("zoo",), effective: int = 40
             wide = 1.6 / np.sqrt(n)
             row = PART | {"collection": collection, "comparison": comparison, "metric": metric}
             row["kind"] = "baseline" if metric in BASELINES else "alternative"
-            row |= {"quality_metric": "accuracy", "n": n, "units": n, "groups": 5}
+            row |= {"quality_metric": "accuracy", "n": n, "units": n // 2, "groups": 5}
             row |= {"kendall": value, "kendall_alpha": own, "equal": n // 4, "note": ""}
             row |= {"kendall_low": max(value - wide, -1), "kendall_high": min(value + wide, 1)}
             row["kendall_p_holm"] = 0.001 if abs(value) > wide + 0.05 else 0.4
@@ -60,12 +60,12 @@ def of_alternatives(collections: tuple[str, ...] = ("zoo",), effective: int = 40
                 row |= dict.fromkeys(["kendall_low", "kendall_high"], np.nan)
                 row |= {"kendall_p_holm": 1.0, "note": Note.NO_INTERVAL_SMALL_N}
             if metric == "alpha_other_layers":
-                row |= {"kendall": own, "equal": n, "difference": 0.0}
+                row |= {"kendall": own, "equal": n // 2, "difference": 0.0}
                 row |= {"difference_low": 0.0, "difference_high": 0.0}
             if metric == "alpha_depthwise" or (metric == "hill" and comparison == "c"):
                 lost = [name for name in row if "kendall" in name or "difference" in name]
                 row |= dict.fromkeys(lost, np.nan)
-                row |= {"n": 0, "equal": 0, "note": Note.NO_VALUES}
+                row |= {"n": 0, "units": 0, "equal": 0, "note": Note.NO_VALUES}
             rows.append(row)
     return pd.DataFrame(rows)
 

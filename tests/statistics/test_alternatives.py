@@ -42,7 +42,7 @@ def test_an_alternative_that_restores_the_relation_is_better():
 
 def test_estimates_are_those_of_the_correlations():
     """The same models and resamples: a metric of both tables has the same numbers in both."""
-    table = zoo(np.random.default_rng(2))
+    table = zoo(np.random.default_rng(2), groups=4, recipes=6)  # in (c), six recipes move as one
     options = options_with(
         metrics=("hill",), permutations=99, bootstrap=99, controls={"zoo-untrained": "zoo"}
     )
@@ -58,10 +58,7 @@ def test_estimates_are_those_of_the_correlations():
         other = one(expected, **labels, scope="within", family="", treatment="dropped",
                     collection="zoo")  # fmt: skip
         assert row[same].tolist() == pytest.approx(other[same].tolist(), abs=1e-12)
-        p = other["kendall_p"]
-        if comparison == "c":
-            p = max(p, other["kendall_p_recipes"])
-        assert row["kendall_p"] == p
+        assert row["kendall_p"] == other["kendall_p"]
 
 
 def test_in_a_the_family_is_the_unit():
@@ -81,7 +78,7 @@ def test_in_a_the_family_is_the_unit():
     table = table_of(pd.DataFrame(rows).to_dict("list"))
     table["hill"] = -table["quality"]
     row = one(alternatives(table, QUICK), comparison="a", metric="hill")
-    assert (row["n"], row["units"], row["groups"]) == (4, 4, 1)
+    assert (row["n"], row["units"], row["groups"]) == (6, 4, 1)
     expected = stats.kendalltau([4, 3, 5, 7], [(71 + 80) / 2, 60, 90, 50]).statistic
     assert row["kendall_alpha"] == pytest.approx(expected) and row["kendall"] == -1
     assert row["kendall_p"] == pytest.approx(2 / 24)
@@ -127,7 +124,7 @@ def test_the_interval_of_the_gain_by_hand():
 
 
 def test_the_untrained_network_of_the_same_variant():
-    table = zoo(np.random.default_rng(6), groups=4, recipes=2)
+    table = zoo(np.random.default_rng(6), groups=4, recipes=3)
     options = options_with(metrics=("alpha",), permutations=99, bootstrap=9,
                            controls={"zoo-untrained": "zoo"})  # fmt: skip
     found = alternatives(table, options)
@@ -136,7 +133,8 @@ def test_the_untrained_network_of_the_same_variant():
     untrained = once[once["collection"] == "zoo-untrained"].groupby("variant")["alpha"].mean()
     trained = once[(once["collection"] == "zoo") & (once["recipe"] == "baseline")]
     x, y = trained["variant"].map(untrained), trained["quality"]
-    centred = [v - v.groupby(trained["family"]).transform("mean") for v in (x, y)]
+    units = pd.DataFrame({"x": x, "y": y}).groupby([trained["family"], trained["variant"]]).mean()
+    centred = [v - v.groupby("family").transform("mean") for v in (units["x"], units["y"])]
     assert row["kendall"] == pytest.approx(stats.kendalltau(*centred).statistic)
     # All trainings of a variant start from the same networks.
     assert one(found, metric="untrained_alpha", comparison="c", quality_metric="accuracy")[
@@ -191,8 +189,8 @@ def test_alternatives_equal_to_alpha():
 
 def test_holm_by_hand():
     tests = (0.01, 0.04, 0.03, math.nan)
-    rows = [{"kendall_p": p, "smallest_p": 0.02, "equal": 0, "n": 9} for p in tests]
-    rows.append({"kendall_p": 0.001, "smallest_p": 0.001, "equal": 9, "n": 9})
+    rows = [{"kendall_p": p, "smallest_p": 0.02, "equal": 0, "units": 9} for p in tests]
+    rows.append({"kendall_p": 0.001, "smallest_p": 0.001, "equal": 9, "units": 9})
     found = statistics_alternatives._holm(rows)
     assert [row["smallest_p"] for row in found] == [0.06, 0.06, 0.06, 0.02, 0.001]
     assert [row.get("kendall_p_holm") for row in found] == [0.03, 0.06, 0.06, None, None]
@@ -211,7 +209,7 @@ def test_alpha_is_compared_on_the_same_models():
     centred = kept[columns] - kept.groupby("family")[columns].transform("mean")
     for comparison, frame in (("a", means), ("b", centred)):
         row = one(found, comparison=comparison, metric="alpha_depthwise")
-        assert row["n"] == len(frame)
+        assert (row["n"], row["units"]) == (15, len(frame))
         for name, metric in (("kendall", "alpha_depthwise"), ("kendall_alpha", "alpha")):
             expected = stats.kendalltau(frame[metric], frame["quality"]).statistic
             assert row[name] == pytest.approx(expected)
@@ -219,7 +217,7 @@ def test_alpha_is_compared_on_the_same_models():
         np.nan
     )  # of three families, two are left
     row = one(alternatives(table, QUICK), comparison="a", metric="alpha_depthwise")
-    assert (row["n"], row["note"]) == (2, Note.TOO_FEW_FAMILIES)
+    assert (row["n"], row["units"], row["note"]) == (11, 2, Note.TOO_FEW_FAMILIES)
 
 
 def test_the_reference_is_alpha_whatever_the_primary_metric():
@@ -232,7 +230,26 @@ def test_the_reference_is_alpha_whatever_the_primary_metric():
     pd.testing.assert_frame_equal(alternatives(table, options), alternatives(table, ROUGH))
 
 
-@pytest.mark.parametrize(("n", "interval"), [(4, ""), (6, "fisher-z"), (9, "bca")])
+def test_the_interval_of_the_difference_leaves_out_one_unit_at_a_time():
+    rng = np.random.default_rng(9)
+    n = 9
+    table = table_of({name: rng.normal(size=n) for name in ("alpha", "hill", "quality")})
+    table["family"] = [f"f{i}" for i in range(n)]
+    row = one(alternatives(table, QUICK), comparison="a", metric="hill")
+
+    def difference(frame: pd.DataFrame) -> float:
+        taus = [stats.kendalltau(frame[x], frame["quality"]).statistic for x in ("hill", "alpha")]
+        return taus[0] - taus[1]
+
+    without = [difference(table.drop(index=i)) for i in range(n)]
+    error = math.sqrt((n - 1) * np.var(without))
+    half = stats.t.ppf(0.975, n - 2) * error
+    value = difference(table)
+    found = row[["difference", "difference_low", "difference_high"]].tolist()
+    assert found == pytest.approx([value, value - half, value + half])
+
+
+@pytest.mark.parametrize(("n", "interval"), [(4, ""), (5, "fisher-z"), (9, "fisher-z")])
 def test_intervals_of_alternatives_by_number(n, interval):
     rng = np.random.default_rng(7)
     table = table_of({"alpha": rng.normal(size=n), "quality": rng.normal(size=n)})
@@ -241,9 +258,8 @@ def test_intervals_of_alternatives_by_number(n, interval):
     row = one(alternatives(table, QUICK), comparison="a", metric="hill")
     assert row["interval"] == interval
     assert np.isfinite(row["kendall_low"]) == bool(interval)
-    assert np.isfinite(row["difference_low"]) == (interval == "bca")
-    expected = {"": Note.NO_INTERVAL_SMALL_N, "fisher-z": Note.NO_DIFFERENCE_INTERVAL, "bca": ""}
-    assert row["note"] == expected[interval]
+    assert np.isfinite(row["difference_low"]) == np.isfinite(row["gain_low"]) == bool(interval)
+    assert row["note"] == ("" if interval else Note.NO_INTERVAL_SMALL_N)
     assert np.isfinite(row["difference"]) and 0 < row["kendall_p"] <= 1
 
 

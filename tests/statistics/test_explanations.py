@@ -48,7 +48,7 @@ def test_a_candidate_that_drives_the_correlation_is_found(sign):
         row = one(found, candidate="N_median", **labels)
         assert row["kendall"] * sign > 0.3 and row["kendall_p_bh"] < 0.05
         assert row["kendall_low"] * row["kendall_high"] > 0
-        assert row["interval"] == "bca" and row["note"] == ""
+        assert row["interval"] == "fisher-z" and row["note"] == ""
         assert 0 < sign * row["left_out_low"] and 0 < sign * row["left_out_high"]
         assert row["left_out_low"] <= row["kendall"] <= row["left_out_high"]
         assert one(found, candidate="D", **labels)["kendall_p"] > 0.05
@@ -156,7 +156,7 @@ def test_redrawn_keeps_families_together(sizes):
     unit = np.repeat(np.arange(len(sizes)), sizes)
     tau = np.round(rng.normal(size=len(sizes))[unit] + rng.normal(size=len(unit)), 10)
     zeros = np.zeros(len(unit), int)
-    sample = Sample(np.array([tau, tau]), zeros, unit, zeros, centred=False, missing=0)
+    sample = Sample(np.array([tau, tau]), zeros, unit, centred=False, models=len(unit))
     drawn, exact = statistics_explanations._redrawn(sample, QUICK, ("k",))
     assert not exact and drawn.shape == (499, len(unit))
     means = np.array([drawn[:, unit == u].mean(axis=1) for u in range(len(sizes))]).T
@@ -173,7 +173,7 @@ def test_redrawn_keeps_families_together(sizes):
 def test_p_of_few_families_is_exact():
     x, tau = np.array([1.0, 2, 3, 4, 5, 6]), np.array([0.1, 0.3, 0.2, 0.6, 0.5, 0.9])
     zeros = np.zeros(6, int)
-    sample = Sample(np.array([x, tau]), zeros, np.arange(6), zeros, centred=False, missing=0)
+    sample = Sample(np.array([x, tau]), zeros, np.arange(6), centred=False, models=6)
     (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
     assert row["kendall_p"] == pytest.approx(stats.kendalltau(x, tau, method="exact").pvalue)
     assert row["interval"] == "fisher-z"
@@ -182,7 +182,7 @@ def test_p_of_few_families_is_exact():
 def test_a_relation_that_rests_on_one_family_is_zero_without_it():
     x, tau = np.array([0.0, 0, 0, 0, 1]), np.array([-0.9, -0.8, -0.7, -0.6, 0.5])
     zeros = np.zeros(5, int)
-    sample = Sample(np.array([x, tau]), zeros, np.arange(5), zeros, centred=False, missing=0)
+    sample = Sample(np.array([x, tau]), zeros, np.arange(5), centred=False, models=5)
     (row,) = statistics_explanations._related(sample, ["D"], QUICK, (*PLAIN, "q", "family", "b"))
     assert row["left_out_low"] == 0 < row["kendall"]
 
@@ -272,7 +272,10 @@ def test_a_family_of_two_collections_is_one_observation():
         part["model"] = part["collection"] + part["model"]
         part["D"] = part["family"].str[1:].astype(float)
     row = one(explained(pd.concat(parts, ignore_index=True)), collection="all", candidate="D")
-    assert (row["n"], row["interval"]) == (12, "fisher-z")  # by six families, not by BCa
+    assert (row["n"], row["interval"]) == (12, "fisher-z")
+    width = np.diff(np.arctanh([row["kendall_low"], row["kendall_high"]]))[0]
+    # As wide as that of six families at least; twelve would have half of it.
+    assert width >= 2 * stats.norm.ppf(0.975) * math.sqrt(0.437 / (6 - 4)) - 1e-9
 
 
 def everything(table: pd.DataFrame, own: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:

@@ -62,11 +62,11 @@ def alternatives(look: Look, ask: Ask, alternatives: pd.DataFrame) -> Figure:
         [*PARTITION, "comparison", "metric", "kind", "quality_metric", "interval", "note"],
         [
             *TAU,
-            *["kendall_p_holm", "smallest_p", "kendall_alpha", "equal"],
+            *["kendall_p_holm", "smallest_p", "kendall_alpha", "equal", "units"],
             *[f"{name}_{end}" for name in ("difference", "gain") for end in ("low", "high")],
         ],
     )
-    table["same"] = (table["equal"] >= table["n"]) & (table["n"] > 0)
+    table["same"] = (table["equal"] >= table["units"]) & (table["units"] > 0)
     table["known"] = table["kendall"].notna() | (table["same"] & table["kendall_alpha"].notna())
     table["decided"] = decided_rows(table, "kendall_p_holm", ask)
     baseline = table["kind"] == "baseline"  # these need not have alpha's sign

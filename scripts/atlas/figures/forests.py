@@ -246,7 +246,7 @@ def decided_rows(table: pd.DataFrame, p: str, ask: Ask) -> pd.Series:
     decides alone.
     """
     tau, low, high = (table[f"kendall{end}"] for end in ("", "_low", "_high"))
-    certain = (tau.abs() > 1 - 1e-9) & table["interval"].notna()
+    certain = (tau.abs() > 1 - 1e-9) & (table["interval"] != "")
     low, high = low.mask(certain, tau), high.mask(certain, tau)
     if "kind" in table:
         category = table["kind"] == "category"

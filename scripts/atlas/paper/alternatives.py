@@ -27,7 +27,7 @@ class Tried(NamedTuple):
     finding: Finding
     alpha: Outcome  # what alpha shows in this comparison
     difference: Effect  # Kendall's tau less that of alpha in the same models
-    equal: bool  # to alpha in every model
+    equal: bool  # to alpha in every unit
     within_power: bool = True  # the smallest p that the test could have had would have decided
 
     @property
@@ -240,11 +240,17 @@ def found_alternatives(study: Results) -> list[Tried]:
             judge(row, study.confidence),
             own[partition, row["comparison"]],
             effect(row, "difference", study.confidence),
-            value(row, "n") is not None and value(row, "equal") == value(row, "n") != 0,
+            _same(row),
             within_power(number_of(row, "smallest_p"), level_of(study.confidence)),
         )
         for partition, row in study.named("alternatives", kind="alternative")
     ]
+
+
+def _same(row: Cells) -> bool:
+    """Whether the alternative is alpha in all units of a row, of which there are some."""
+    units = value(row, "units")
+    return bool(units) and value(row, "equal") == units
 
 
 def found_baselines(study: Results) -> list[Beside]:
@@ -365,7 +371,7 @@ def _difference(study: Results, row: Cells | None, bounds: bool = False) -> str:
 
     That of a baseline is between the sizes of both, as it need not have alpha's sign.
     """
-    if row is not None and value(row, "equal") == value(row, "n"):
+    if row is not None and _same(row):
         return "same"
     name = "gain" if row is not None and row["kind"] == "baseline" else "difference"
     found = effect(row, name, study.confidence)

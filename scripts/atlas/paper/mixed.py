@@ -10,7 +10,6 @@ from atlas.findings.results import Cells, Results, value
 from atlas.paper.cells import estimate_of
 from atlas.paper.clauses import first, grouped, merged, slope_of
 from atlas.paper.markdown import escape, integer, listing, p_value, pipe_table
-from atlas.terms.keys import COMPARISONS
 from atlas.terms.notes import Note
 from atlas.terms.words import metric_of
 
@@ -29,15 +28,11 @@ class Mixed(NamedTuple):
     held: tuple[str, ...] = COVARIATES  # what is held fixed in it
 
 
-GROUPS = {"b": ("families", "means of families"), "c": ("variants", "means of variants")}
-
-
-def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confidence: float) -> str:
-    """The effects inside and between groups, whether they differ, and what size leaves of them."""
-    inside, means = GROUPS[comparison]
+def verdict_mixed(found: Sequence[Mixed], metric: str, confidence: float) -> str:
+    """The effects inside and between families, whether they differ, and what size leaves of them."""
     known = [model for model in found if model.within.outcome is not Outcome.NONE]
     if not known:
-        return f"A mixed model of all {inside} together could not be fitted."
+        return "A mixed model of all families together could not be fitted."
     name = metric_of(metric).en
     words = {
         Outcome.NEGATIVE: f"smaller {name} goes with better models for {{who}}",
@@ -58,11 +53,11 @@ def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confiden
         return slope_of(item, confidence)
 
     said = [
-        f"Inside {inside}, " + grouped([(m.name, m.within) for m in known], words, numbers_of),
+        "Inside families, " + grouped([(m.name, m.within) for m in known], words, numbers_of),
     ]
     between = [(m.name, m.between) for m in known if m.between.outcome is not Outcome.NONE]
     if between:
-        said.append(f"Between the {means}, " + grouped(between, words, numbers_of))
+        said.append("Between the means of families, " + grouped(between, words, numbers_of))
     tested = [
         (m.name, m.difference)
         for m in known
@@ -74,41 +69,39 @@ def verdict_mixed(found: Sequence[Mixed], metric: str, comparison: str, confiden
     for fixed in held:
         chosen = [model for model in known if model.held == fixed]
         if chosen:
-            said.append(f"With {listing(fixed)} held fixed, {_adjusted(chosen, name, inside)}")
+            said.append(f"With {listing(fixed)} held fixed, {_adjusted(chosen, name)}")
     free = [model.name for model in known if not model.held]
     if free:
         said.append(f"Neither size nor depth could be held fixed for {listing(free)}")
     return " ".join(f"{sentence}." for sentence in said)
 
 
-def _adjusted(found: Sequence[Mixed], name: str, inside: str) -> str:
-    """What becomes of the effect inside groups once something is held fixed."""
+def _adjusted(found: Sequence[Mixed], name: str) -> str:
+    """What becomes of the effect inside families once something is held fixed."""
     clauses: dict[str, list[str]] = {}
     for model in found:
         before, after = model.within.outcome, model.adjusted.outcome
         way = "smaller" if after is Outcome.NEGATIVE else "larger"
         if after in (Outcome.FEW, Outcome.NONE):
-            text = f"the effect inside {inside} cannot be tested for {{who}}"
+            text = "the effect inside families cannot be tested for {who}"
         elif before.decided and after is before:
-            text = f"the effect inside {inside} stays for {{who}}"
+            text = "the effect inside families stays for {who}"
         elif before.decided and after.decided:
-            text = f"the effect inside {inside} turns round for {{who}}"
+            text = "the effect inside families turns round for {who}"
         elif before.decided:
-            text = f"the effect inside {inside} is no longer clear for {{who}}"
+            text = "the effect inside families is no longer clear for {who}"
         elif after.decided:
-            text = f"{way} {name} goes with better models inside {inside} for {{who}}"
+            text = f"{way} {name} goes with better models inside families for {{who}}"
         else:
-            text = f"the direction inside {inside} stays open for {{who}}"
+            text = "the direction inside families stays open for {who}"
         clauses.setdefault(text, []).append(model.name)
     return "; ".join(text.replace("{who}", listing(names)) for text, names in clauses.items())
 
 
-def found_mixed(study: Results, comparison: str) -> list[Mixed]:
-    """The mixed models of one comparison."""
+def found_mixed(study: Results) -> list[Mixed]:
+    """The mixed model of each collection."""
     rows = {
-        adjusted: dict(
-            study.named("mixed", metric=study.metric, comparison=comparison, adjusted=adjusted)
-        )
+        adjusted: dict(study.named("mixed", metric=study.metric, adjusted=adjusted))
         for adjusted in ("False", "True")
     }
     return [
@@ -131,34 +124,30 @@ def held_fixed(row: Cells | None) -> tuple[str, ...]:
 
 
 def mixed_table(study: Results) -> str:
-    """The mixed models: effects inside and between groups, as they are and with size and depth held
+    """The mixed models: effects inside and between families, as they are and with size and depth held
     fixed, as far as these could be; where none could, the second model is the first."""
     rows = []
     for partition in study.partitions:
-        for comparison in ("b", "c"):
-            for adjusted in ("False", "True"):
-                labels = {"comparison": comparison, "adjusted": adjusted}
-                for p, row in study.named("mixed", metric=study.metric, **labels):
-                    held = held_fixed(row) if adjusted == "True" else ()
-                    again = adjusted == "True" and not held
-                    if p == partition and value(row, "within") is not None and not again:
-                        rows.append(
-                            [
-                                escape(study.name(partition)),
-                                COMPARISONS[comparison],
-                                ", ".join(held) or "nothing",
-                                f"{integer(value(row, 'n'))} in {integer(value(row, 'groups'))}",
-                                estimate_of(row, "within"),
-                                p_value(value(row, "within_p")),
-                                estimate_of(row, "between"),
-                                estimate_of(row, "difference"),
-                                p_value(value(row, "difference_p")),
-                            ]
-                        )
+        for adjusted in ("False", "True"):
+            for p, row in study.named("mixed", metric=study.metric, adjusted=adjusted):
+                held = held_fixed(row) if adjusted == "True" else ()
+                again = adjusted == "True" and not held
+                if p == partition and value(row, "within") is not None and not again:
+                    rows.append(
+                        [
+                            escape(study.name(partition)),
+                            ", ".join(held) or "nothing",
+                            f"{integer(value(row, 'n'))} in {integer(value(row, 'groups'))}",
+                            estimate_of(row, "within"),
+                            p_value(value(row, "within_p")),
+                            estimate_of(row, "between"),
+                            estimate_of(row, "difference"),
+                            p_value(value(row, "difference_p")),
+                        ]
+                    )
     return pipe_table(
         [
             ("Collection", "l"),
-            ("Of", "l"),
             ("Held fixed", "l"),
             ("$n$", "r"),
             ("Within", "r"),

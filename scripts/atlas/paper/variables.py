@@ -87,7 +87,7 @@ def _subtitle(study: Results) -> str:
 
 
 def _verdict_mixed(study: Results) -> str:
-    return mixed.verdict_mixed(mixed.found_mixed(study, "b"), study.metric, "b", study.confidence)
+    return mixed.verdict_mixed(mixed.found_mixed(study), study.metric, study.confidence)
 
 
 def _power_families(study: Results) -> str:

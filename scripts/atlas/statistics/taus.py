@@ -52,7 +52,7 @@ def rearranged_sums(xs: Sequence[Array], ranks: Array) -> Array:
 def resampled_taus(sample: Sample, weights: Array) -> Array:
     """tau-b (m, v - 1) of all variables but the last with the last, under weights (m, n).
 
-    What `bootstrap.weighted_correlations` gives, without Spearman and Pearson. Where nothing is
+    What `weighted.weighted_correlations` gives, without Spearman and Pearson. Where nothing is
     centred the signs of the pairs are those of the sample in every resample, and the sum over
     pairs is a quadratic form of the weights.
     """
