@@ -210,7 +210,11 @@ def test_tables_without_columns_are_tables_without_values(name):
         ("alternatives", "none", "could be set against quality: there are no values"),
         ("alternatives", "no values", "could be set against quality: fewer than 3 models"),
         ("alternatives", "one family", "hollow: too few for an interval"),
-        ("alternatives", "many collections", "2 more with fewer models not shown: keras, timm"),
+        (
+            "alternatives",
+            "many collections",
+            "2 more with fewer models not shown: keras (mnist-1d), timm (mnist-1d)",
+        ),
         ("explanations", "none", "correlations of the families: there are too few"),
         ("explanations", "one family", "correlations of the families: too few families"),
         ("explanations", "many collections", "3 more data sets with fewer families not shown"),
