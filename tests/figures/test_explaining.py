@@ -213,7 +213,7 @@ def test_tables_without_columns_are_tables_without_values(name):
         (
             "alternatives",
             "many collections",
-            "2 more with fewer models not shown: keras (mnist-1d), timm",
+            "2 more with fewer models not shown: keras (mnist-1d), timm (mnist-1d)",
         ),
         ("explanations", "none", "correlations of the families: there are too few"),
         ("explanations", "one family", "correlations of the families: too few families"),

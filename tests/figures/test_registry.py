@@ -247,9 +247,9 @@ def test_annotated_correlations_are_the_tables():
     table = answers("default")["correlations"]
     table = table[table["quality_metric"] == "accuracy"]
     zoo_rows = table[table["collection"] == "zoo"]
-    pooled = tau_of(zoo_rows, comparison="a", scope="pooled")
+    between = tau_of(zoo_rows, comparison="a", scope="families")
     lite_tau = tau_of(table[table["collection"] == "efficientnet-lite"], scope="family")
-    assert {pooled, lite_tau} <= set(re.findall(r"τ = \S+", words(drawn("quality_metrics"))))
+    assert {between, lite_tau} <= set(re.findall(r"τ = \S+", words(drawn("quality_metrics"))))
 
     within = words(drawn("within_families"))
     for family in FAMILIES:
@@ -258,7 +258,7 @@ def test_annotated_correlations_are_the_tables():
         assert re.search(rf"\(b\) variants: {b} \(n = 6\) \(c\) recipes: {c} \(n = 18\)", within)
 
     seen = words(drawn("overview"))
-    for comparison, scope in (("a", "pooled"), ("b", "within"), ("c", "within")):
+    for comparison, scope in (("a", "families"), ("b", "within"), ("c", "within")):
         row = zoo_rows[
             (zoo_rows["comparison"] == comparison)
             & (zoo_rows["scope"] == scope)

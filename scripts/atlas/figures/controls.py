@@ -94,8 +94,8 @@ def controls(look: Look, ask: Ask, models: pd.DataFrame, controls: pd.DataFrame)
         few_ticks(ax)
         ax.set(xlabel=metric_label(metric), ylabel="")
         pick = {"metric": metric, "treatment": "dropped", "relation": relation}
-        families, within = (row_with(rows, **pick, scope=scope) for scope in ("families", "within"))
-        text = f"families {tau(families, count=False)}\nwithin {tau(within, count=False)}"
+        between, within = (row_with(rows, **pick, scope=scope) for scope in ("families", "within"))
+        text = f"families {tau(between, count=False)}\nwithin {tau(within, count=False)}"
         second_line(ax, relation, text)
     better_up(axes[0], part.quality)
     axes[0].set_ylabel(f"trained {quality_label(part.quality)}")

@@ -120,7 +120,7 @@ def part_title(
     collection, dataset, version = key
     several = len({other[2] for other, _ in parts if other[:2] == key[:2]}) > 1
     name = (collection or "no collection") + (f" ({dataset})" if dataset else "")
-    name = clipped(name, 44)  # beside the names of the rows there is room for no more
+    name = clipped(name, 42)  # beside the names of the rows there is room for no more
     name += f", weightwatcher {version}" if several else ""
     quality = rows["quality_metric"].iloc[0] if ask else ""
     other = ask and quality not in ("", ask.primary_quality)
