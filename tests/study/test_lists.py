@@ -116,6 +116,7 @@ def test_good_list(base):
         **dict.fromkeys(("revision", "include_top", "parameters", "run", "step")),
         "resolution": 224,
         "quality": 69.8,
+        "factors": {},
         "list_file": LIST,
         "line": 2,
     }
@@ -156,7 +157,7 @@ def test_identity_is_what_decides_the_weights(base):
 def test_labels_hold_everything_else_but_the_place(base):
     row = load(base).rows[0]
     names = {field.name for field in dataclasses.fields(row)}
-    assert set(row.labels()) | set(row.identity()) == names - {"list_file", "line"}
+    assert set(row.labels()) | set(row.identity()) == names - {"list_file", "line", "factors"}
     assert set(row.labels()) & set(row.identity()) == {"source", "location"}  # the tables show them
     moved = load(base, "# a comment\n\n" + as_csv(GOOD)).rows[0]
     assert moved.line == 4
@@ -631,7 +632,7 @@ def test_what_is_suggested_is_an_id(text):
             "statistics.metrics[1]: 'alhpa' is unknown (did you mean 'alpha'?); use one of: alph",
         ),
         (
-            {"statistics": {"metrics": ["log_norm"]}},
+            {"statistics": {"metrics": ["log_norm"], "primary_metrics": ["alpha"]}},
             "statistics.primary_metrics[0]: 'alpha' is not one of statistics.metrics; add it there",
         ),
         (
@@ -908,6 +909,7 @@ def test_a_row_has_the_columns_of_the_schema():
     assert columns == {field.name for field in dataclasses.fields(study_row.Row)} - {
         *("zoo", "list_file", "line"),
         *("run", "step"),  # found in the folder of a training run
+        "factors",  # one label for each
     }
 
 
