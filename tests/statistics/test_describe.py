@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from atlas.statistics.bootstrap import weighted_correlations
 from helpers.models import QUICK, family, one, sample_of, several
 from helpers.options import options_with
 from hypothesis import given, settings
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from atlas.statistics import describe, intervals, power
-from atlas.statistics.bootstrap import weighted_correlations
 from atlas.statistics.correlations import correlations
 from atlas.terms.notes import Note
 

@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 import pytest
+from atlas.statistics.bootstrap import weighted_correlations
 from helpers.models import QUICK
 from helpers.simulated import normal, numbered, table_of, tau
 from scipy import stats
 
 from atlas.statistics import intervals
-from atlas.statistics.bootstrap import weighted_correlations
 from atlas.statistics.describe import KINDS
 from atlas.statistics.models import Scope, prepare
 from atlas.statistics.sample import Sample, make_sample

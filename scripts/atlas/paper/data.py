@@ -134,8 +134,8 @@ def _criterion_text(zoo: Mapping[str, Any]) -> str:
     if least is None:
         return ""
     return (
-        f" It was declared beforehand that a trained network counts if it is right about "
-        f"{percent(least / 100)} of its training examples or more, by their true labels."
+        f" By a rule declared beforehand, a trained network counts only if it knows the true label "
+        f"of at least {percent(least / 100)} of its training examples; others are excluded."
     )
 
 
