@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-from atlas.statistics.bootstrap import weighted_correlations
 from helpers.models import QUICK, family, one, sample_of, several
 from helpers.options import options_with
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from scipy import stats
 
 from atlas.statistics import describe, intervals, power
 from atlas.statistics.correlations import correlations
+from atlas.statistics.weighted import weighted_correlations
 from atlas.terms.notes import Note
 
 

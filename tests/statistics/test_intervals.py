@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import pytest
-from atlas.statistics.bootstrap import weighted_correlations
 from helpers.models import QUICK
 from helpers.simulated import normal, numbered, table_of, tau
 from scipy import stats
@@ -17,6 +16,7 @@ from atlas.statistics import intervals
 from atlas.statistics.describe import KINDS
 from atlas.statistics.models import Scope, prepare
 from atlas.statistics.sample import Sample, make_sample
+from atlas.statistics.weighted import weighted_correlations
 
 
 def bounds_of(sample: Sample, kinds: tuple[str, ...] = KINDS) -> np.ndarray:
