@@ -28,6 +28,6 @@ def test_controls_pair_the_same_variants():
     table = table[table["quality_metric"] == "accuracy"]
     seen = words(figure)
     for relation in ("trained", "untrained"):
-        for scope in ("pooled", "within"):
+        for scope in ("families", "within"):
             value = tau_of(table, relation=relation, scope=scope)
             assert f"{scope} {value}" in seen

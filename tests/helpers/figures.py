@@ -279,7 +279,7 @@ def large() -> dict[str, pd.DataFrame]:
     labels |= {"weightwatcher_version": "0.7.7"}
     rng = np.random.default_rng(2)
     for collection, own in models[models["collection"] != "none"].groupby("collection"):
-        scopes = [("a", "pooled", ""), ("b", "within", ""), ("c", "within", "")]
+        scopes = [("a", "families", ""), ("b", "within", ""), ("c", "within", "")]
         scopes += [("b", "family", family) for family in own["family"].unique()]
         for comparison, scope, family in scopes:
             tau = rng.uniform(-0.8, 0.2)
@@ -288,7 +288,7 @@ def large() -> dict[str, pd.DataFrame]:
             low = tau - 0.2 if len(rows) % 3 or not family else np.nan
             rows.append(row | {"kendall_low": low, "kendall_high": low + 0.4})
     for metric, relation, scope in itertools.product(
-        extra, ("trained", "untrained"), ("pooled", "within")
+        extra, ("trained", "untrained"), ("families", "within")
     ):
         row = labels | {"collection": "none", "reference": "zoo", "metric": metric, "scope": scope}
         row |= {"relation": relation, "n": 180, "kendall": -0.2}
