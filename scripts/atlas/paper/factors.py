@@ -71,8 +71,9 @@ def _numbers(study: Results, found: Effect) -> str:
 
 
 def _at(environment: str) -> str:
-    """An environment as the table names it, in words: a factor and two of its levels."""
-    return escape(environment.replace("_", " "))
+    """An environment as the table names it, `factor: level, level`, in words."""
+    factor, _, levels = environment.partition(": ")
+    return escape(f"{factor.replace('_', ' ')} is {levels.replace(', ', ' or ')}")
 
 
 def factors_table(study: Results) -> str:
