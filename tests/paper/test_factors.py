@@ -19,7 +19,7 @@ from atlas.statistics.reliability import reliability
 def designed(sign: int):
     """Variants trained in every combination of three factors of two levels, in two seeds each."""
     recipes = tuple(f"{batch}-{rate}-{decay}" for batch in "ab" for rate in "cd" for decay in "ef")
-    models = models_frame(families=("mlp", "convnet", "resnet"), recipes=recipes, sizes=1)
+    models = models_frame(families=("mlp", "convnet", "resnet"), recipes=recipes, sizes=3)
     models = models[models["collection"] == "zoo"].copy()
     for place, name in enumerate(("batch_size", "learning_rate", "weight_decay")):
         models[f"factor_{name}"] = models["recipe"].str.split("-").str[place]

@@ -68,6 +68,7 @@ def test_every_disagreement_is_listed_with_one_digit_more_than_printed(held):
 
 def test_only_a_study_with_printed_values_has_the_section(held):
     names = ("published", "audited", "zoo", "weighed", "has_experiments", "compares_trainings")
+    names += ("varies_factors",)
     given = SimpleNamespace(**dict.fromkeys(names, ()), config=CONFIG | {"printed": None})
     assert "printed" not in contents.parts_of(given, ())
     given.config["printed"] = "values.csv"
