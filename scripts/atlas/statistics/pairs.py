@@ -29,7 +29,6 @@ rearrangements, and then p cannot be small; the note says so.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,8 +45,14 @@ from atlas.statistics.models import (
     scopes_of,
 )
 from atlas.statistics.options import Array, Options
-from atlas.statistics.permutation import EXACT_LIMIT, PAIR_LIMIT, p_value
-from atlas.statistics.sample import codes_of, same_values, sorted_table, without_noise
+from atlas.statistics.permutation import PAIR_LIMIT, exchanges, p_value
+from atlas.statistics.sample import (
+    codes_of,
+    exchange_classes,
+    same_values,
+    sorted_table,
+    without_noise,
+)
 from atlas.terms.keys import MEASURE, PARTITION, SIZE, TREATMENTS
 from atlas.terms.notes import Note, join
 
@@ -300,29 +305,9 @@ def recipe_exchanges(design: Design, count: int, seed: int) -> tuple[Array, bool
     Recipes are exchanged with each other if they have equally many units in the same variants, and
     in all these variants at once. Else as `permutation.rearrangements`.
     """
-    n = len(design.variant)
-    classes: dict[tuple[int, ...], list[Array]] = {}
-    for code in np.unique(design.recipe):
-        units = np.flatnonzero(design.recipe == code)
-        units = units[np.argsort(design.variant[units], kind="stable")]
-        classes.setdefault(tuple(design.variant[units]), []).append(units)
-    blocks = [np.array(classes[key]) for key in sorted(classes) if len(classes[key]) > 1]
-    if math.prod(math.factorial(len(block)) for block in blocks) <= EXACT_LIMIT:
-        result = np.arange(n)[None, :]
-        for block in blocks:  # (recipes, units of each)
-            orders = np.array(list(itertools.permutations(range(len(block)))))
-            choices = block[orders].reshape(len(orders), -1)
-            result = np.repeat(result, len(choices), axis=0)
-            result[:, block.ravel()] = np.tile(choices, (len(result) // len(choices), 1))
-        return result, True
-
-    count = max(99, min(count, PAIR_LIMIT // len(design.first)))
-    rng = np.random.default_rng(seed)
-    result = np.tile(np.arange(n), (count, 1))
-    for block in blocks:
-        orders = rng.random((count, len(block))).argsort(axis=1)
-        result[:, block.ravel()] = block[orders].reshape(count, -1)
-    return result, False
+    classes = exchange_classes(design.variant, design.recipe)
+    limit = PAIR_LIMIT // len(design.first)
+    return exchanges(classes, len(design.variant), count, seed, limit)
 
 
 def _null(design: Design, smaller: Array, y: Array, indices: Array) -> Array:
